@@ -1,0 +1,95 @@
+/** Milliseconds to wait for descriptors to come free. */
+const SHORTAGE_PAUSE = 100;
+
+/** Milliseconds without a shortage after which the next one is another episode. */
+const SHORTAGE_EPISODE = 1000;
+
+/** What connections are accepted from: a `Deno.Listener` of any transport. */
+export interface Acceptable<C> {
+  accept(): Promise<C>;
+}
+
+/** When {@linkcode accept} ends, and who hears of what it survives. */
+export interface AcceptOptions {
+  /** Ends accepting. Whoever aborts it closes the listener too. */
+  signal: AbortSignal;
+  /** Hears of each client that had gone before it was accepted. */
+  onPassedOver: () => void;
+  /** Hears, once an episode, that there is nothing left to serve a client with, and the system's code for it. */
+  onShortage: (code: string) => void;
+}
+
+/**
+ * The connections of a listener, until `signal` aborts. No client can end it, as a reset before the accept ends
+ * `for await (const conn of listener)`.
+ *
+ * A connection is accepted when the next one is asked for, and no earlier.
+ *
+ * @throws What `accept()` rejects with, where that is neither a client's doing nor a shortage.
+ */
+export async function* accept<C>(
+  listener: Acceptable<C>,
+  options: AcceptOptions,
+): AsyncGenerator<C, void> {
+  const { signal, onPassedOver, onShortage } = options;
+  let lastShortage = -Infinity;
+  while (!signal.aborted) {
+    let connection: C;
+    try {
+      connection = await listener.accept();
+    } catch (error) {
+      if (signal.aborted) return;
+      const { code = "" } = error as { code?: string };
+      if (GONE.has(code)) {
+        onPassedOver();
+      } else if (SHORTAGE.has(code)) {
+        const now = performance.now();
+        if (now - lastShortage > SHORTAGE_EPISODE) onShortage(code);
+        lastShortage = now;
+        await pause(SHORTAGE_PAUSE, signal);
+      } else {
+        throw error;
+      }
+      continue;
+    }
+    yield connection;
+  }
+}
+
+/** The client, or the network between, has gone since it connected: accept(2) says to try again. */
+const GONE: ReadonlySet<string> = new Set([
+  "ECONNABORTED",
+  "ECONNRESET",
+  "ENOTCONN",
+  "EPERM",
+  "EPROTO",
+  "ETIMEDOUT",
+  "ENETDOWN",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+]);
+
+/** No descriptors or memory left, in the process or in the system. */
+const SHORTAGE: ReadonlySet<string> = new Set([
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+]);
+
+/** Waits, but not beyond the signal. */
+export function pause(
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end);
+  });
+}

@@ -1,0 +1,269 @@
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import type { EchoSupervisorOptions } from "./echo_supervisor.ts";
+import { type Limit, type LimitName, LIMITS } from "./limits.ts";
+import type { LogFormat, LoggerOptions } from "./logger.ts";
+import type { Mode } from "./options.ts";
+import deno from "../deno.json" with { type: "json" };
+
+/** What the command line asks for. */
+export type Command =
+  | { name: "help" | "version" }
+  | { name: "serve"; options: EchoSupervisorOptions; log: LoggerOptions };
+
+/** The command line is wrong; the message says what, in one line. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** One option: parsing, checking and help are made from these. */
+interface Option {
+  readonly short?: string;
+  /** What the value is called in the help; an option without one is a switch. */
+  readonly value?: string;
+  readonly help: string;
+  /** The number that the value sets. */
+  readonly sets?: LimitName;
+  /** The words that the value may be, the default first. */
+  readonly words?: readonly string[];
+  /** The default, where the value may be anything. */
+  readonly default?: string;
+}
+
+const OPTIONS = {
+  "port": {
+    short: "p",
+    value: "port",
+    sets: "port",
+    help: "0 picks a free one",
+  },
+  "host": {
+    value: "address",
+    default: "0.0.0.0",
+    help: "address to listen on; :: takes IPv4 and IPv6",
+  },
+  "mode": {
+    value: "line|raw",
+    words: ["line", "raw"],
+    help: "give back whole lines, or bytes as they come",
+  },
+  "max-line-length": {
+    value: "bytes",
+    sets: "maxLineLength",
+    help: "a longer line goes back in pieces",
+  },
+  "max-connections": {
+    value: "n",
+    sets: "maxConnections",
+    help: "served at once; more wait in the backlog",
+  },
+  "idle-timeout": {
+    value: "seconds",
+    sets: "idleTimeout",
+    help: "close a connection that is silent so long; 0 never",
+  },
+  "shutdown-timeout": {
+    value: "seconds",
+    sets: "shutdownTimeout",
+    help: "to finish open connections at the end",
+  },
+  "backlog": {
+    value: "n",
+    sets: "backlog",
+    help: "connections that the kernel queues",
+  },
+  "workers": {
+    value: "n",
+    sets: "workers",
+    help: "threads that share the port and the connections",
+  },
+  "log-format": {
+    value: "text|json",
+    words: ["text", "json"],
+    help: "how log lines look",
+  },
+  "quiet": { short: "q", help: "log warnings and errors only" },
+  "verbose": { short: "v", help: "log each connection that ends" },
+  "help": { short: "h", help: "show this help" },
+  "version": { short: "V", help: "show the version" },
+} as const satisfies Record<string, Option>;
+
+type OptionName = keyof typeof OPTIONS;
+
+/**
+ * Reads the command line.
+ *
+ * @throws {UsageError} If it is wrong: an unknown option, a value that an option does not take, a stray word.
+ */
+export function parseCommandLine(args: string[]): Command {
+  const { tokens } = parseArgs({
+    args,
+    options: parserOptions(),
+    strict: false,
+    tokens: true,
+  });
+  const given: Partial<Record<OptionName, string>> = {};
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      throw new UsageError(strayWord(token.value));
+    }
+    if (token.kind === "option-terminator") continue;
+    const { name, rawName } = token;
+    if (!isOption(name)) {
+      throw new UsageError(
+        `unknown option ${Deno.inspect(rawName)}: see echoserver --help`,
+      );
+    }
+    if (name === "help" || name === "version") return { name };
+    given[name] = checkValue(name, token.value);
+  }
+  return serve(given);
+}
+
+/** The page that `--help` prints, at most 80 columns wide. */
+export function help(): string {
+  const rows = Object.entries<Option>(OPTIONS).map(([name, option]) => {
+    const short = option.short ? `-${option.short}, ` : "    ";
+    const value = option.value ? ` <${option.value}>` : "";
+    return [
+      `  ${short}--${name}${value}`,
+      wrap(option.help + rangeOf(option), WIDTH - HELP_COLUMN),
+    ] as const;
+  });
+  const indent = `\n${" ".repeat(HELP_COLUMN)}`;
+  return `Usage: echoserver [options]
+
+A TCP echo server: every line that a client sends comes back to it.
+
+Options:
+${
+    rows.map(([left, right]) => left.padEnd(HELP_COLUMN) + right.join(indent))
+      .join("\n")
+  }
+
+On SIGTERM, SIGINT or SIGHUP it stops listening, finishes what its clients have
+begun, and exits; at the second signal it exits at once.
+
+Examples:
+  echoserver                                    lines, on port 1050
+  echoserver --host :: --port 7 --mode raw      RFC 862, on IPv4 and IPv6
+  echoserver --max-connections 1                one client at a time
+  echoserver --workers 4 --log-format json      on four threads, logs for a program
+`;
+}
+
+/** The line that `--version` prints. */
+export function version(): string {
+  return `echoserver ${deno.version} (Deno ${Deno.version.deno}, ${Deno.build.target})`;
+}
+
+const WIDTH = 80;
+const HELP_COLUMN = 36;
+
+function rangeOf(option: Option): string {
+  const { default: byDefault } = option.sets
+    ? LIMITS[option.sets]
+    : { default: option.words?.[0] ?? option.default };
+  if (byDefault === undefined) return "";
+  return option.sets
+    ? ` (${LIMITS[option.sets].min} to ${
+      LIMITS[option.sets].max
+    }, default ${byDefault})`
+    : ` (default ${byDefault})`;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line && line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
+  }
+  return lines;
+}
+
+function isOption(name: string): name is OptionName {
+  return Object.hasOwn(OPTIONS, name);
+}
+
+function parserOptions(): ParseArgsOptionsConfig {
+  return Object.fromEntries(
+    Object.entries<Option>(OPTIONS).map(([name, { short, value }]) => [
+      name,
+      {
+        type: value ? "string" as const : "boolean" as const,
+        ...short && { short },
+      },
+    ]),
+  );
+}
+
+/** Gives back the value of an option that takes one, or what stands for a switch that is on. */
+function checkValue(name: OptionName, value: string | undefined): string {
+  const option: Option = OPTIONS[name];
+  if (!option.value) {
+    if (value !== undefined) {
+      throw new UsageError(
+        `--${name} takes no value, not ${JSON.stringify(value)}`,
+      );
+    }
+    return "on";
+  }
+  if (value && takes(option, value)) return value;
+  const instead = value === undefined
+    ? "and none is given"
+    : `not ${JSON.stringify(value)}`;
+  throw new UsageError(`--${name} takes ${kindOf(option)}, ${instead}`);
+}
+
+function takes({ sets, words }: Option, value: string): boolean {
+  if (words) return words.includes(value);
+  if (!sets) return true;
+  const { min, max }: Limit = LIMITS[sets];
+  return /^[0-9]+$/.test(value) && Number(value) >= min && Number(value) <= max;
+}
+
+function kindOf({ sets, words }: Option): string {
+  if (words) return words.join(" or ");
+  return sets
+    ? `a whole number from ${LIMITS[sets].min} to ${LIMITS[sets].max}`
+    : "an address";
+}
+
+function strayWord(word: string): string {
+  const cure = takes(OPTIONS.port, word)
+    ? `use --port ${word}`
+    : "see echoserver --help";
+  return `unexpected ${JSON.stringify(word)}: ${cure}`;
+}
+
+function serve(given: Partial<Record<OptionName, string>>): Command {
+  if (given.quiet && given.verbose) {
+    throw new UsageError("--quiet and --verbose exclude each other");
+  }
+  const options: EchoSupervisorOptions = {};
+  for (const [name, value] of Object.entries(given) as [OptionName, string][]) {
+    const { sets }: Option = OPTIONS[name];
+    if (sets) options[sets] = Number(value);
+  }
+  const {
+    workers = LIMITS.workers.default,
+    maxConnections = LIMITS.maxConnections.default,
+  } = options;
+  if (workers > maxConnections) {
+    throw new UsageError(
+      `--workers takes no more than there may be connections (${maxConnections}), not ${workers}`,
+    );
+  }
+  return {
+    name: "serve",
+    options: {
+      ...options,
+      ...given.host && { host: given.host },
+      ...given.mode && { mode: given.mode as Mode },
+    },
+    log: {
+      ...given["log-format"] && { format: given["log-format"] as LogFormat },
+      verbosity: given.quiet ? "quiet" : given.verbose ? "verbose" : "normal",
+    },
+  };
+}

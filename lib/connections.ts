@@ -1,0 +1,194 @@
+import { reasonOf } from "./reason.ts";
+import { type Handler, SocketConnection } from "./connection.ts";
+import type { Ending, ServerEvent, Totals } from "./events.ts";
+import type { Settings } from "./options.ts";
+import { type Pulse, Socket, type Wire } from "./socket.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** Most seconds between two idle sweeps. */
+const SWEEP = 1;
+
+/** Milliseconds of one step of a drain. */
+const DRAIN_STEP = 10;
+
+/**
+ * Steps without news after which nothing can be left of what had arrived before the drain. One step is a turn of the
+ * event loop, in which the kernel is asked for input; the others are for machines that stall.
+ */
+const QUIET_STEPS = 3;
+
+/** Milliseconds that connections get at the deadline to send what they hold. */
+const LAST_WORDS = 250;
+
+/**
+ * The open connections of a server: how many there may be, which have been idle too long, and how they drain. They
+ * outlive the listener that they came from.
+ */
+export class Connections {
+  /** What has been served so far. */
+  readonly totals: Totals = {
+    connections: 0,
+    passedOver: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+  };
+
+  readonly #settings: Settings;
+  readonly #handler: Handler;
+  readonly #onEvent: (event: ServerEvent) => void;
+  readonly #pulse: Pulse = { sweep: 0, drainStep: 0, heard: 0 };
+  readonly #children = new Supervisor();
+  readonly #open = new Set<Socket>();
+  readonly #sweeper: ReturnType<typeof setInterval> | undefined;
+  #vacancy: PromiseWithResolvers<void> | undefined;
+  #drained: Promise<void> | undefined;
+
+  constructor(settings: Settings, handler: Handler) {
+    this.#settings = settings;
+    this.#handler = handler;
+    this.#onEvent = settings.onEvent;
+    const { idleTimeout } = settings;
+    if (idleTimeout > 0) {
+      const sweep = Math.min(SWEEP, idleTimeout / 4);
+      // A byte may have moved at any time before the sweep that counts as its first.
+      const most = Math.ceil(idleTimeout / sweep) + 1;
+      this.#sweeper = setInterval(() => this.#sweep(most), sweep * 1000);
+    }
+  }
+
+  /** How many are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Settles when one more may be served. */
+  async vacancy(): Promise<void> {
+    while (this.#open.size >= this.#settings.maxConnections) {
+      this.#vacancy ??= Promise.withResolvers();
+      await this.#vacancy.promise;
+    }
+  }
+
+  /** Serves a connection as a child of its own. */
+  serve(wire: Wire): void {
+    const id = `connection ${++this.totals.connections}`;
+    const socket = new Socket(
+      wire,
+      this.#pulse,
+      this.#settings.mode === "line",
+    );
+    this.#open.add(socket);
+    this.#children.startChild({
+      id,
+      restart: "temporary",
+      run: () => this.#serve(socket),
+    });
+  }
+
+  /** Ends every connection, none before what had arrived for it has been served or the time is up. */
+  drain(): Promise<void> {
+    return this.#drained ??= this.#drain();
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const start = performance.now();
+    let failure: unknown;
+    try {
+      await this.#handler(new SocketConnection(socket));
+      await socket.finish();
+    } catch (error) {
+      failure = error;
+    }
+    socket.close();
+    this.#open.delete(socket);
+    this.#vacancy?.resolve();
+    this.#vacancy = undefined;
+    const { remoteAddr, bytesIn, bytesOut } = socket;
+    this.totals.bytesIn += bytesIn;
+    this.totals.bytesOut += bytesOut;
+    const ending = endingOf(socket, failure);
+    this.#onEvent({
+      type: "connection",
+      remoteAddr,
+      bytesIn,
+      bytesOut,
+      seconds: (performance.now() - start) / 1000,
+      ending,
+      ...ending === "failed" && { reason: reasonOf(failure) },
+    });
+  }
+
+  #sweep(most: number): void {
+    this.#pulse.sweep++;
+    for (const socket of this.#open) {
+      if (socket.sweepsIdle < most) continue;
+      socket.abort();
+      // Where it waits for input, what it holds can still be sent; it has until the next sweep.
+      if (socket.waitsForInput) socket.end("idle");
+      else socket.close("idle");
+    }
+  }
+
+  async #drain(): Promise<void> {
+    this.#onEvent({ type: "drain", connections: this.#open.size });
+    await this.#drainUntil(
+      performance.now() + this.#settings.shutdownTimeout * 1000,
+    );
+    if (this.#open.size > 0) await this.#deadline();
+    clearInterval(this.#sweeper);
+    await this.#children.shutdown();
+    this.#onEvent({ type: "stop", ...this.totals });
+  }
+
+  /**
+   * Whether anything that had arrived before the drain is left cannot be asked of the kernel, but it answers in the
+   * order of arrival. So once no connection has been heard of for some steps, those that still wait have nothing left.
+   */
+  async #drainUntil(deadline: number): Promise<void> {
+    const pulse = this.#pulse;
+    let lastNews = pulse.drainStep = 1;
+    let { heard } = pulse;
+    // At least one step, for a client that was accepted at the last moment.
+    do {
+      await step();
+      pulse.drainStep++;
+      if (pulse.heard > heard) lastNews = pulse.drainStep;
+      heard = pulse.heard;
+      if (pulse.drainStep - lastNews < QUIET_STEPS) continue;
+      for (const socket of this.#open) socket.endIfQuiet(QUIET_STEPS);
+    } while (this.#open.size > 0 && performance.now() < deadline);
+  }
+
+  async #deadline(): Promise<void> {
+    for (const socket of this.#open) {
+      socket.abort();
+      socket.end("deadline");
+    }
+    const end = performance.now() + LAST_WORDS;
+    while (this.#open.size > 0 && performance.now() < end) await step();
+    for (const socket of this.#open) socket.close("deadline");
+  }
+}
+
+function step(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, DRAIN_STEP));
+}
+
+function endingOf(socket: Socket, failure: unknown): Ending {
+  if (socket.verdict) return socket.verdict;
+  if (failure === undefined) return "closed";
+  return isNetworkError(failure) ? "reset" : "failed";
+}
+
+/** Whether the client's end or the network failed, and not the handler. */
+function isNetworkError(error: unknown): boolean {
+  return NETWORK_ERRORS.some((kind) => error instanceof kind);
+}
+
+const NETWORK_ERRORS = [
+  Deno.errors.BrokenPipe,
+  Deno.errors.ConnectionAborted,
+  Deno.errors.ConnectionReset,
+  Deno.errors.NotConnected,
+  Deno.errors.TimedOut,
+];

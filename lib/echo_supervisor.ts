@@ -1,0 +1,260 @@
+import { reasonOf } from "./reason.ts";
+import { pause } from "./acceptor.ts";
+import { connectionsOf, type EchoServer, listen } from "./server.ts";
+import type { Totals } from "./events.ts";
+import { checkNumber, LIMITS } from "./limits.ts";
+import { type EchoServerOptions, type Settings, settle } from "./options.ts";
+import {
+  descriptorShortage,
+  requireThreads,
+  ServerThread,
+} from "./server_thread.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends by itself. */
+const DRAIN_MARGIN = 2;
+
+/** Milliseconds between two looks whether there are descriptors for a thread. */
+const SHORTAGE_PAUSE = 100;
+
+/** Options of {@linkcode EchoSupervisor}. */
+export interface EchoSupervisorOptions extends EchoServerOptions {
+  /**
+   * Threads that share the port, 1 to 256 and no more than `maxConnections`, which they share out among them. More
+   * than one is for Linux, needs `--allow-read` under `deno run`, and allows no `handler`.
+   *
+   * @default {1}
+   */
+  workers?: number;
+}
+
+/**
+ * An echo server that is started again when it fails, one for one; its connections are served on meanwhile.
+ *
+ * ```text
+ *   one thread                                     --workers 2
+ *
+ *   EchoSupervisor                                 EchoSupervisor
+ *   ├── connections   permanent                    ├── worker 1   permanent ─ thread: EchoServer, its connections
+ *   │   ├── connection 1   temporary               └── worker 2   permanent ─ thread: EchoServer, its connections
+ *   │   └── connection 2   temporary
+ *   └── server        permanent ─ EchoServer
+ * ```
+ *
+ * @example As in the tutorial
+ * ```ts
+ * import { EchoServer, EchoSupervisor } from "@echoserver/echoserver";
+ *
+ * await using tree = await EchoSupervisor.start(EchoServer, 2030);
+ * ```
+ */
+export class EchoSupervisor {
+  /** The address it listens on, with the real port. */
+  readonly addr: Deno.NetAddr;
+  /** Resolves when the tree has been shut down; rejects when it gave up. */
+  readonly finished: Promise<void>;
+
+  readonly #supervisor: Supervisor;
+
+  private constructor(supervisor: Supervisor, addr: Deno.NetAddr) {
+    this.#supervisor = supervisor;
+    this.addr = addr;
+    this.finished = supervisor.finished;
+  }
+
+  /**
+   * Starts the tree.
+   *
+   * @param Server The class of the server: `EchoServer`.
+   * @param options A port, or options; nothing is port 1050 on all IPv4 addresses.
+   * @returns The tree, listening.
+   * @throws {RangeError} If a number is out of its range, or there are more workers than connections.
+   * @throws {TypeError} If an option is of the wrong kind, or there is a handler and more than one worker.
+   * @throws {Deno.errors.AddrInUse} If the port is taken.
+   * @throws {Deno.errors.AddrNotAvailable} If the address is not one of this machine.
+   * @throws {Deno.errors.PermissionDenied} If the system does not allow the port.
+   * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or for workers `--allow-read`.
+   * @throws {Deno.errors.NotSupported} If the system cannot share a port among workers.
+   */
+  static async start(
+    Server: typeof EchoServer,
+    options: number | EchoSupervisorOptions = {},
+  ): Promise<EchoSupervisor> {
+    const settings = settle(options);
+    const workers = checkWorkers(options, settings);
+    const supervisor = new Supervisor({
+      shutdownTimeout: settings.shutdownTimeout + DRAIN_MARGIN,
+      onRestart: (id, error) =>
+        settings.onEvent({ type: "restart", id, reason: reasonOf(error) }),
+    });
+    const addr = workers === 1
+      ? superviseServer(supervisor, Server, settings)
+      : await superviseThreads(supervisor, settings, workers);
+    return new EchoSupervisor(supervisor, addr);
+  }
+
+  /**
+   * Stops listening and drains the connections, as `EchoServer.shutdown()` does. Can be called more than once.
+   *
+   * @returns Settles when no connection is left.
+   */
+  async shutdown(): Promise<void> {
+    await this.#supervisor.shutdown();
+  }
+
+  /** Shuts down, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+}
+
+function checkWorkers(
+  options: number | EchoSupervisorOptions,
+  { maxConnections, handler }: Settings,
+): number {
+  const given = typeof options === "number" ? undefined : options.workers;
+  const workers = checkNumber("workers", given ?? LIMITS.workers.default);
+  if (workers > maxConnections) {
+    throw new RangeError(
+      `workers must be no more than maxConnections (${maxConnections}), not ${workers}`,
+    );
+  }
+  if (workers > 1 && handler) {
+    throw new TypeError(
+      "handler cannot cross threads: leave it out, or workers at 1",
+    );
+  }
+  return workers;
+}
+
+/** The tree of one thread. Children stop in reverse: the server stops listening, then the connections drain. */
+function superviseServer(
+  supervisor: Supervisor,
+  Server: typeof EchoServer,
+  settings: Settings,
+): Deno.NetAddr {
+  const connections = connectionsOf(settings);
+  let started: EchoServer | undefined = Server.on(settings, { connections });
+  const { addr } = started;
+  supervisor.startChild({
+    id: "connections",
+    restart: "permanent",
+    run: async (signal) => {
+      await aborted(signal);
+      await connections.drain();
+    },
+  });
+  supervisor.startChild({
+    id: "server",
+    restart: "permanent",
+    run: async (signal) => {
+      const server = started ??
+        Server.on({ ...settings, port: addr.port }, { connections });
+      started = undefined;
+      await Promise.race([server.finished, aborted(signal)]);
+      server.close();
+    },
+  });
+  return addr;
+}
+
+/** The tree of several threads. The first that is to stop stops them all, so that one drain covers all. */
+async function superviseThreads(
+  supervisor: Supervisor,
+  settings: Settings,
+  workers: number,
+): Promise<Deno.NetAddr> {
+  await requireThreads();
+  const addr = settlePort(settings);
+  const alive = new Set<ServerThread>();
+  const start = async (index: number, signal?: AbortSignal) => {
+    const maxConnections = Math.floor(
+      (settings.maxConnections + index) / workers,
+    );
+    const thread = await startThread({
+      ...settings,
+      port: addr.port,
+      maxConnections,
+    }, signal);
+    alive.add(thread);
+    return thread;
+  };
+  const started: ServerThread[] = [];
+  for (let index = 0; index < workers; index++) {
+    started.push(await start(index));
+  }
+  settings.onEvent({ type: "listening", addr });
+
+  let drained: Promise<void> | undefined;
+  for (let index = 0; index < workers; index++) {
+    supervisor.startChild({
+      id: `worker ${index + 1}`,
+      restart: "permanent",
+      run: async (signal) => {
+        const thread = started.shift() ?? await start(index, signal);
+        try {
+          await Promise.race([thread.finished, aborted(signal)]);
+          if (!signal.aborted) return;
+          thread.shutdown();
+          await (drained ??= drain([...alive], settings));
+        } finally {
+          alive.delete(thread);
+        }
+      },
+    });
+  }
+  return addr;
+}
+
+/** Finds the port free, and which one it is: shared, a taken port goes unnoticed, and port 0 is one for each thread. */
+function settlePort(settings: Settings): Deno.NetAddr {
+  using listener = listen(settings);
+  return listener.addr as Deno.NetAddr;
+}
+
+/** Starts a thread as soon as there are descriptors for it. */
+async function startThread(
+  settings: Settings,
+  signal = new AbortController().signal,
+): Promise<ServerThread> {
+  let told = false;
+  for (let code; (code = descriptorShortage()) && !signal.aborted;) {
+    if (!told) settings.onEvent({ type: "shortage", code });
+    told = true;
+    await pause(SHORTAGE_PAUSE, signal);
+  }
+  signal.throwIfAborted();
+  const thread = new ServerThread(settings);
+  await thread.listening;
+  return thread;
+}
+
+async function drain(
+  threads: ServerThread[],
+  { onEvent }: Settings,
+): Promise<void> {
+  for (const thread of threads) thread.shutdown();
+  const open = await Promise.all(threads.map((thread) => thread.draining));
+  onEvent({
+    type: "drain",
+    connections: open.reduce((sum, count) => sum + count, 0),
+  });
+  const served = await Promise.all(threads.map((thread) => thread.totals));
+  onEvent({ type: "stop", ...served.reduce(added) });
+}
+
+function added(one: Totals, other: Totals): Totals {
+  return {
+    connections: one.connections + other.connections,
+    passedOver: one.passedOver + other.passedOver,
+    bytesIn: one.bytesIn + other.bytesIn,
+    bytesOut: one.bytesOut + other.bytesOut,
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve());
+  });
+}

@@ -1,0 +1,113 @@
+import { LineBuffer } from "./line_buffer.ts";
+import { checkNumber, LIMITS } from "./limits.ts";
+
+/** Options of {@linkcode LineStream}. */
+export interface LineStreamOptions {
+  /**
+   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A longer line goes on in pieces.
+   *
+   * @default {65536}
+   */
+  maxLineLength?: number;
+}
+
+/**
+ * A `TransformStream` of bytes that passes on whole lines only.
+ *
+ * LF ends a line and stays in it; nothing is decoded, changed or lost. A chunk that comes out is one or more whole
+ * lines, or a piece of a line longer than `maxLineLength`, or the unterminated tail when the stream closes. Its
+ * consumer owns it.
+ *
+ * The platform's stream behind it is made when `readable` or `writable` is first asked for: a connection that does
+ * the splitting itself (see `connection.ts`) never pays for it.
+ *
+ * @example Lines out of arbitrary chunks
+ * ```ts
+ * import { LineStream } from "@echoserver/echoserver";
+ * import assert from "node:assert/strict";
+ *
+ * const chunks = ReadableStream.from(["one\ntw", "o\nthr", "ee"]).pipeThrough(new TextEncoderStream());
+ * const lines = chunks.pipeThrough(new LineStream({ maxLineLength: 4096 })).pipeThrough(new TextDecoderStream());
+ * assert.deepEqual(await Array.fromAsync(lines), ["one\n", "two\n", "three"]);
+ * ```
+ */
+export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
+  readonly #maxLineLength: number;
+  #stream: TransformStream<Uint8Array, Uint8Array> | undefined;
+  #whenUsed: (() => void) | undefined;
+
+  /**
+   * Makes a stream of lines.
+   *
+   * @param options How much of an unfinished line to hold.
+   * @throws {RangeError} If `maxLineLength` is no whole number from 1 to 16777216.
+   */
+  constructor(options: LineStreamOptions = {}) {
+    const { maxLineLength = LIMITS.maxLineLength.default } = options;
+    this.#maxLineLength = checkNumber("maxLineLength", maxLineLength);
+  }
+
+  /** Gives out whole lines. */
+  get readable(): ReadableStream<Uint8Array> {
+    return this.#transform().readable;
+  }
+
+  /** Takes bytes in chunks of any size. */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#transform().writable;
+  }
+
+  /**
+   * For a source that can split lines itself: the line limit, if this stream is a plain `LineStream` that nobody has
+   * used. The source must start the ordinary pipe in `whenUsed`, which is called if somebody uses the stream after all.
+   *
+   * @ignore
+   */
+  static defer(transform: unknown, whenUsed: () => void): number | undefined {
+    if (
+      !(transform instanceof LineStream) || transform.constructor !== LineStream
+    ) return undefined;
+    if (transform.#stream || transform.#whenUsed) return undefined;
+    transform.#whenUsed = whenUsed;
+    return transform.#maxLineLength;
+  }
+
+  #transform(): TransformStream<Uint8Array, Uint8Array> {
+    if (!this.#stream) {
+      this.#stream = new TransformStream(lineTransformer(this.#maxLineLength));
+      this.#whenUsed?.();
+    }
+    return this.#stream;
+  }
+}
+
+// A TransformStream to everybody who asks, but one whose costly constructor has not run.
+Object.setPrototypeOf(LineStream, TransformStream);
+Object.setPrototypeOf(LineStream.prototype, TransformStream.prototype);
+
+function lineTransformer(
+  maxLineLength: number,
+): Transformer<Uint8Array, Uint8Array> {
+  const lines = new LineBuffer(maxLineLength);
+  return {
+    transform(chunk, controller) {
+      if (!(chunk instanceof Uint8Array)) {
+        throw new TypeError(
+          "A LineStream takes chunks of type Uint8Array only",
+        );
+      }
+      for (let at = 0; at < chunk.length;) {
+        const room = lines.room();
+        const part = chunk.subarray(at, at + room.length);
+        room.set(part);
+        at += part.length;
+        const whole = lines.take(part.length);
+        if (whole.length > 0) controller.enqueue(whole.slice());
+      }
+    },
+    flush(controller) {
+      const tail = lines.takeTail();
+      if (tail.length > 0) controller.enqueue(tail.slice());
+    },
+  };
+}

@@ -1,0 +1,38 @@
+/**
+ * A TCP echo server that loses nothing: every line a client sends comes back to it.
+ *
+ * @example A server on a port of its own, and one on port 2030 under a supervisor
+ * ```ts
+ * import { EchoServer, EchoSupervisor } from "@echoserver/echoserver";
+ *
+ * const server = await EchoServer.start(1050);
+ * const tree = await EchoSupervisor.start(EchoServer, 2030);
+ * await server.shutdown();
+ * await tree.shutdown();
+ * ```
+ *
+ * @module
+ */
+
+export type { Connection, Handler } from "./connection.ts";
+export { echo, type EchoOptions } from "./echo.ts";
+export {
+  EchoSupervisor,
+  type EchoSupervisorOptions,
+} from "./echo_supervisor.ts";
+export type * from "./events.ts";
+export { LineStream, type LineStreamOptions } from "./line_stream.ts";
+export {
+  type LogFormat,
+  logger,
+  type LoggerOptions,
+  type Verbosity,
+} from "./logger.ts";
+export type { EchoServerOptions, Mode } from "./options.ts";
+export { EchoServer } from "./server.ts";
+export {
+  type ChildSpec,
+  type Restart,
+  Supervisor,
+  type SupervisorOptions,
+} from "./supervisor.ts";

@@ -1,0 +1,212 @@
+import type { Verdict } from "./events.ts";
+
+const LF = 0x0a;
+
+/** Seconds that a client gets to answer our FIN with its own, while what it still sends is dropped. */
+const LINGER = 2;
+
+/** What all sockets of a server share, so that none of them needs a clock or a timer of its own. */
+export interface Pulse {
+  /** Counts the idle sweeps. */
+  sweep: number;
+  /** Counts the steps of a drain; 0 while there is none. */
+  drainStep: number;
+  /** Counts, during a drain, the reads that may have brought what had arrived before it. */
+  heard: number;
+}
+
+/** The part of a `Deno.Conn` that a {@linkcode Socket} needs, whatever its transport. */
+export type Wire = Pick<
+  Deno.Conn,
+  "read" | "write" | "closeWrite" | "close" | "remoteAddr"
+>;
+
+/**
+ * One accepted socket: reads, writes, half-closes, and can be told that its input ends here.
+ *
+ * After the end of its input it reads on only to drop what comes: a socket closed over unread bytes sends RST, which
+ * can take from the client what it has not read yet.
+ */
+export class Socket {
+  /** Bytes received before the end of input. */
+  bytesIn = 0;
+  /** Bytes sent. */
+  bytesOut = 0;
+  /** Why the server ended it, if it did. */
+  verdict: Verdict | undefined;
+
+  readonly #wire: Wire;
+  readonly #pulse: Pulse;
+  readonly #finishesLines: boolean;
+  readonly #abort = new AbortController();
+  #lastByte = LF;
+  #lastSweep: number;
+  #heard = false;
+  #inputEnded = false;
+  #peerEnded = false;
+  #outputEnded = false;
+  #closed = false;
+  /** The read that the kernel has not answered: whether there is one, and the drain's step when it began. */
+  #reading = false;
+  #readStep = 0;
+  /** The caller that waits for it. */
+  #resolve: (count: number | null) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  /**
+   * @param wire What to read and write.
+   * @param pulse What it shares with the server's other sockets.
+   * @param finishesLines Whether a drain lets the client finish a line that it has begun.
+   */
+  constructor(wire: Wire, pulse: Pulse, finishesLines: boolean) {
+    this.#wire = wire;
+    this.#pulse = pulse;
+    this.#finishesLines = finishesLines;
+    this.#lastSweep = pulse.sweep;
+  }
+
+  /** The client's address. */
+  get remoteAddr(): Deno.Addr {
+    return this.#wire.remoteAddr;
+  }
+
+  /** Aborts when the server gives the connection up: at the deadline of a drain, or when it is idle too long. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Idle sweeps since a byte last moved. */
+  get sweepsIdle(): number {
+    return this.#pulse.sweep - this.#lastSweep;
+  }
+
+  /** Whether it waits for input, and not for the client to take output. */
+  get waitsForInput(): boolean {
+    return this.#reading && !this.#inputEnded;
+  }
+
+  /**
+   * Reads what there is, at least one byte, to the front of `into`. One read at a time.
+   *
+   * @returns How many bytes; null at the end of input.
+   */
+  read(into: Uint8Array): Promise<number | null> {
+    if (this.#inputEnded) return Promise.resolve(null);
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#readWire(into);
+    });
+  }
+
+  /** Writes all of `bytes`. */
+  async write(bytes: Uint8Array): Promise<void> {
+    let sent = await this.#wire.write(bytes);
+    this.#moved();
+    while (sent < bytes.length) {
+      sent += await this.#wire.write(bytes.subarray(sent));
+      this.#moved();
+    }
+    this.bytesOut += sent;
+  }
+
+  /** Sends FIN. Doing so twice is fine. */
+  async closeWrite(): Promise<void> {
+    if (this.#outputEnded) return;
+    this.#outputEnded = true;
+    await this.#wire.closeWrite();
+  }
+
+  /** Ends the input here: the read that waits, and any later one, gets null. */
+  end(verdict?: Verdict): void {
+    this.verdict ??= verdict;
+    this.#inputEnded = true;
+    this.#resolve(null);
+  }
+
+  /**
+   * Ends the input if nothing that had arrived before the drain can be left, because the kernel has had `steps` of its
+   * steps to answer a read and has not. A line that is under way may be finished first.
+   */
+  endIfQuiet(steps: number): void {
+    const quiet = this.waitsForInput &&
+      this.#pulse.drainStep - this.#readStep >= steps;
+    if (quiet && !this.#midLine) this.end("drained");
+  }
+
+  /** Tells the handler that the connection is given up. */
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  /** Sends FIN, drops what comes until the client's FIN (for at most {@linkcode LINGER} seconds), and closes. */
+  async finish(): Promise<void> {
+    await this.closeWrite();
+    this.end();
+    if (!this.#peerEnded) {
+      const peerEnd = Promise.withResolvers<unknown>();
+      this.#resolve = this.#reject = peerEnd.resolve;
+      if (!this.#reading) this.#readWire(new Uint8Array(4096));
+      const timer = setTimeout(() => this.close(), LINGER * 1000);
+      await peerEnd.promise;
+      clearTimeout(timer);
+    }
+    this.close();
+  }
+
+  /** Closes at once. Doing so twice is fine. */
+  close(verdict?: Verdict): void {
+    if (this.#closed) return;
+    this.verdict ??= verdict;
+    this.#closed = true;
+    this.#inputEnded = true;
+    this.#wire.close();
+  }
+
+  get #midLine(): boolean {
+    return this.#finishesLines && this.#lastByte !== LF;
+  }
+
+  async #readWire(into: Uint8Array): Promise<void> {
+    this.#reading = true;
+    this.#readStep = this.#pulse.drainStep;
+    try {
+      const count = await this.#wire.read(into);
+      this.#reading = false;
+      if (count === null) this.#endOfInput(this.#resolve, null);
+      else if (this.#inputEnded) this.#readWire(into);
+      else this.#received(count, into);
+    } catch (error) {
+      this.#reading = false;
+      this.#endOfInput(this.#reject, error);
+    }
+  }
+
+  #endOfInput<T>(settle: (value: T) => void, value: T): void {
+    this.#peerEnded = true;
+    this.#inputEnded = true;
+    settle(value);
+  }
+
+  #received(count: number, into: Uint8Array): void {
+    this.bytesIn += count;
+    this.#lastByte = into[count - 1]!;
+    this.#moved();
+    if (this.#pulse.drainStep > 0) this.#drain(count < into.length);
+    this.#resolve(count);
+  }
+
+  /** A read that began during the drain and did not fill its buffer has emptied the kernel's. */
+  #drain(emptied: boolean): void {
+    const drained = emptied && this.#readStep > 0 && !this.#midLine;
+    if (!this.#heard || drained) this.#pulse.heard++;
+    this.#heard = true;
+    if (!drained) return;
+    this.verdict ??= "drained";
+    this.#inputEnded = true;
+  }
+
+  #moved(): void {
+    this.#lastSweep = this.#pulse.sweep;
+  }
+}
