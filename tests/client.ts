@@ -1,0 +1,112 @@
+/**
+ * A client over a real socket.
+ *
+ * @module
+ */
+
+import net from "node:net";
+import { guard } from "./program.ts";
+
+/** The bytes of a text. */
+export function bytes(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** The text of bytes. */
+export function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+/** A connection to the server, on which every wait is guarded. */
+export class Client {
+  readonly #conn: Deno.TcpConn;
+
+  private constructor(conn: Deno.TcpConn) {
+    this.#conn = conn;
+  }
+
+  /** Connects. */
+  static async connect(port: number, hostname = "127.0.0.1"): Promise<Client> {
+    const conn = await Deno.connect({ port, hostname });
+    conn.setNoDelay(true);
+    return new Client(conn);
+  }
+
+  /** As the server sees it. */
+  get localAddr(): Deno.NetAddr {
+    return this.#conn.localAddr;
+  }
+
+  /** Sends all of it. */
+  async send(what: string | Uint8Array): Promise<void> {
+    let rest = typeof what === "string" ? bytes(what) : what;
+    while (rest.length > 0) rest = rest.subarray(await this.#conn.write(rest));
+  }
+
+  /** Receives what there is; null after the server's FIN. */
+  async receive(): Promise<Uint8Array | null> {
+    const buffer = new Uint8Array(64 * 1024);
+    const late = guard("bytes from the server");
+    try {
+      const count = await Promise.race([this.#conn.read(buffer), late.promise]);
+      return count === null ? null : buffer.subarray(0, count);
+    } finally {
+      late.clear();
+    }
+  }
+
+  /** Receives so many bytes, as text. */
+  async receiveText(length: number): Promise<string> {
+    let all = "";
+    while (all.length < length) {
+      const part = await this.receive();
+      if (part === null) break;
+      all += text(part);
+    }
+    return all;
+  }
+
+  /** Sends a text and receives as much. */
+  async echo(what: string): Promise<string> {
+    await this.send(what);
+    return await this.receiveText(what.length);
+  }
+
+  /** Receives all until the server's FIN. */
+  async receiveAll(): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    for (let part; (part = await this.receive()) !== null;) parts.push(part);
+    return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+  }
+
+  /** Sends FIN. */
+  async closeWrite(): Promise<void> {
+    await this.#conn.closeWrite();
+  }
+
+  /** Closes. */
+  close(): void {
+    try {
+      this.#conn.close();
+    } catch {
+      // It is closed.
+    }
+  }
+
+  /** Closes, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Connects, sends and resets, without waiting for an echo. Settles when the socket is gone. */
+export async function reset(port: number, what = ""): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const socket = net.connect(port, "127.0.0.1", () => {
+    if (what === "") socket.resetAndDestroy();
+    else socket.write(what, () => socket.resetAndDestroy());
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => resolve());
+  await promise;
+}
