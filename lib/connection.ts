@@ -1,4 +1,4 @@
-import { LazyReadable } from "./lazy_readable.ts";
+import { lazy } from "./lazy.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { LineStream } from "./line_stream.ts";
 import type { Socket } from "./socket.ts";
@@ -42,32 +42,36 @@ export interface Connection {
  */
 export type Handler = (connection: Connection) => Promise<void>;
 
+/** What has become of a stream: the platform's was made, or the pipe is fused. */
+type Use = "none" | "made" | "fused";
+
 /**
  * A socket as a pair of streams that know each other.
  *
- * Piped into each other, directly or through a plain {@linkcode LineStream}, they are *fused*: the bytes take the loop
- * of {@linkcode pump}, and no chunk enters a queue. Every other pipe takes the platform's streams and means the same.
+ * Piped into each other, directly or through a plain {@linkcode LineStream},
+ * they are *fused*: the bytes take the loop of {@linkcode pump}, no chunk enters
+ * a queue, and no stream of the platform is made. Every other pipe takes the
+ * platform's streams and means the same.
  *
  * ```text
- *   fused:     socket ── read ──► LineBuffer ── write ──► socket
- *   standard:  socket ── pull ──► ReadableStream ─► any transforms ─► WritableStream ── write ──► socket
+ *   fused      socket ─ read ─► LineBuffer ─ write ─► socket
+ *   standard   socket ─ read ─► ReadableStream ─► … ─► WritableStream ─ write ─► socket
  * ```
  */
 export class SocketConnection implements Connection {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
   readonly #socket: Socket;
-  #readable: SocketReadable | undefined;
-  #writable: SocketWritable | undefined;
+  #output: Use = "none";
 
   constructor(socket: Socket) {
     this.#socket = socket;
-  }
-
-  get readable(): ReadableStream<Uint8Array> {
-    return this.#readable ??= new SocketReadable(this, this.#socket);
-  }
-
-  get writable(): SocketWritable {
-    return this.#writable ??= new SocketWritable(this.#socket);
+    this.readable = this.#source(0, () => readableOf(socket));
+    this.writable = lazy(WritableStream<Uint8Array>, () => {
+      if (this.#output === "fused") return lockedWritable();
+      this.#output = "made";
+      return writableOf(socket);
+    });
   }
 
   get remoteAddr(): Deno.Addr {
@@ -77,99 +81,43 @@ export class SocketConnection implements Connection {
   get signal(): AbortSignal {
     return this.#socket.signal;
   }
-}
 
-/** What a client sends, or the lines of it. */
-class SocketReadable extends LazyReadable<Uint8Array> {
-  readonly #connection: SocketConnection;
-  readonly #socket: Socket;
-  readonly #maxLineLength: number;
-
-  constructor(
-    connection: SocketConnection,
-    socket: Socket,
-    maxLineLength = 0,
-    make: () => ReadableStream<Uint8Array> = () => socketReadable(socket),
-  ) {
-    super(make);
-    this.#connection = connection;
-    this.#socket = socket;
-    this.#maxLineLength = maxLineLength;
-  }
-
-  override pipeThrough<T>(
-    transform: ReadableWritablePair<T, Uint8Array>,
-    options?: StreamPipeOptions,
-  ): ReadableStream<T> {
-    const lines = options || this.#maxLineLength > 0
-      ? undefined
-      : this.#pipeThroughLines(transform);
-    return lines as ReadableStream<T> | undefined ??
-      super.pipeThrough(transform, options);
-  }
-
-  override pipeTo(
-    destination: WritableStream<Uint8Array>,
-    options?: StreamPipeOptions,
-  ): Promise<void> {
-    const { writable } = this.#connection;
-    if (
-      options || destination !== writable || writable.locked || !this.untouched
-    ) {
-      return super.pipeTo(destination, options);
-    }
-    this.claim();
-    writable.claim();
-    return pump(this.#socket, new LineBuffer(this.#maxLineLength));
-  }
-
-  #pipeThroughLines(
-    transform: ReadableWritablePair<unknown, Uint8Array>,
-  ): SocketReadable | undefined {
-    if (!this.untouched) return undefined;
-    const standardPipe = () => {
-      if (!lines.locked) this.made.pipeTo(transform.writable).catch(() => {});
+  /** A stream of the input, or of its lines, that can be fused with the output. */
+  #source(
+    maxLineLength: number,
+    standard: () => ReadableStream<Uint8Array>,
+  ): ReadableStream<Uint8Array> {
+    let use: Use = "none";
+    const make = () => {
+      if (use === "fused") return lockedReadable();
+      use = "made";
+      return standard();
     };
-    const maxLineLength = LineStream.defer(transform, standardPipe);
-    if (maxLineLength === undefined) return undefined;
-    this.claim();
-    const readable = () => transform.readable as ReadableStream<Uint8Array>;
-    const lines = new SocketReadable(
-      this.#connection,
-      this.#socket,
-      maxLineLength,
-      readable,
-    );
-    return lines;
-  }
-}
-
-/** What a client gets. */
-class SocketWritable extends WritableStream<Uint8Array> {
-  #claimed = false;
-
-  constructor(socket: Socket) {
-    super({
-      write: (chunk) => socket.write(chunk),
-      close: () => socket.closeWrite(),
-      abort: () => socket.close(),
-    });
-  }
-
-  /** Locks it for good. */
-  claim(): void {
-    this.#claimed = true;
-  }
-
-  override get locked(): boolean {
-    return this.#claimed || super.locked;
-  }
-
-  override getWriter(): WritableStreamDefaultWriter<Uint8Array> {
-    if (this.#claimed) {
-      throw new TypeError("The stream is locked: it is piped to already");
-    }
-    return super.getWriter();
+    return lazy(ReadableStream<Uint8Array>, make, (real) => ({
+      pipeThrough: <T>(
+        transform: ReadableWritablePair<T, Uint8Array>,
+        options?: StreamPipeOptions,
+      ) => {
+        const fusible = use === "none" && maxLineLength === 0 && !options;
+        const lines = fusible && LineStream.fuse(transform, (limit, stream) => {
+          return this.#source(limit, () => standard().pipeThrough(stream()));
+        });
+        if (!lines) return real().pipeThrough(transform, options);
+        use = "fused";
+        return lines as ReadableStream<unknown> as ReadableStream<T>;
+      },
+      pipeTo: (
+        destination: WritableStream<Uint8Array>,
+        options?: StreamPipeOptions,
+      ) => {
+        const fusible = use === "none" && this.#output === "none" && !options;
+        if (!fusible || destination !== this.writable) {
+          return real().pipeTo(destination, options);
+        }
+        use = this.#output = "fused";
+        return pump(this.#socket, new LineBuffer(maxLineLength));
+      },
+    }));
   }
 }
 
@@ -184,8 +132,8 @@ async function pump(socket: Socket, lines: LineBuffer): Promise<void> {
   await socket.closeWrite();
 }
 
-/** The standard road: the platform's stream of what a socket reads. */
-function socketReadable(socket: Socket): ReadableStream<Uint8Array> {
+/** The standard road's source: each chunk is what one read gave. */
+function readableOf(socket: Socket): ReadableStream<Uint8Array> {
   const bytes = new LineBuffer(0);
   return new ReadableStream({
     async pull(controller) {
@@ -195,4 +143,27 @@ function socketReadable(socket: Socket): ReadableStream<Uint8Array> {
     },
     cancel: () => socket.end(),
   }, { highWaterMark: 0 });
+}
+
+/** The standard road's sink. */
+function writableOf(socket: Socket): WritableStream<Uint8Array> {
+  return new WritableStream({
+    write: (chunk) => socket.write(chunk),
+    close: () => socket.closeWrite(),
+    abort: () => socket.close(),
+  });
+}
+
+/** What a fused stream is to those who look at it. */
+function lockedReadable(): ReadableStream<Uint8Array> {
+  const stream = new ReadableStream<Uint8Array>();
+  stream.getReader();
+  return stream;
+}
+
+/** What a fused stream is to those who look at it. */
+function lockedWritable(): WritableStream<Uint8Array> {
+  const stream = new WritableStream<Uint8Array>();
+  stream.getWriter();
+  return stream;
 }

@@ -1,7 +1,7 @@
 const LF = 0x0a;
 
 /** What an idle connection holds: small, because most connections are idle most of the time. */
-const FIRST_ROOM = 512;
+const FIRST_ROOM = 256;
 
 /** The most that one read takes: beyond it, a larger read no longer saves time. */
 export const READ_BUFFER = 128 * 1024;

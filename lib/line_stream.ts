@@ -34,7 +34,7 @@ export interface LineStreamOptions {
 export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
   readonly #maxLineLength: number;
   #stream: TransformStream<Uint8Array, Uint8Array> | undefined;
-  #whenUsed: (() => void) | undefined;
+  #fused: ReadableStream<Uint8Array> | undefined;
 
   /**
    * Makes a stream of lines.
@@ -49,7 +49,7 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
 
   /** Gives out whole lines. */
   get readable(): ReadableStream<Uint8Array> {
-    return this.#transform().readable;
+    return this.#fused ?? this.#transform().readable;
   }
 
   /** Takes bytes in chunks of any size. */
@@ -58,26 +58,32 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
   }
 
   /**
-   * For a source that can split lines itself: the line limit, if this stream is a plain `LineStream` that nobody has
-   * used. The source must start the ordinary pipe in `whenUsed`, which is called if somebody uses the stream after all.
+   * For a source that can split lines itself: if `transform` is a plain
+   * `LineStream` that nobody has used, `readable` is what it gives out from now
+   * on, made from the line limit and the platform's stream.
    *
    * @ignore
    */
-  static defer(transform: unknown, whenUsed: () => void): number | undefined {
-    if (
-      !(transform instanceof LineStream) || transform.constructor !== LineStream
-    ) return undefined;
-    if (transform.#stream || transform.#whenUsed) return undefined;
-    transform.#whenUsed = whenUsed;
-    return transform.#maxLineLength;
+  static fuse(
+    transform: unknown,
+    readable: (
+      maxLineLength: number,
+      standard: () => TransformStream<Uint8Array, Uint8Array>,
+    ) => ReadableStream<Uint8Array>,
+  ): ReadableStream<Uint8Array> | undefined {
+    if (!(transform instanceof LineStream)) return undefined;
+    const plain = transform.constructor === LineStream;
+    if (!plain || transform.#stream || transform.#fused) return undefined;
+    return transform.#fused = readable(
+      transform.#maxLineLength,
+      () => transform.#transform(),
+    );
   }
 
   #transform(): TransformStream<Uint8Array, Uint8Array> {
-    if (!this.#stream) {
-      this.#stream = new TransformStream(lineTransformer(this.#maxLineLength));
-      this.#whenUsed?.();
-    }
-    return this.#stream;
+    return this.#stream ??= new TransformStream(
+      lineTransformer(this.#maxLineLength),
+    );
   }
 }
 

@@ -101,27 +101,33 @@ function messageOf(event: ServerEvent): string {
       return `listening on ${showAddress(event.addr)}`;
     case "connection": {
       const { remoteAddr, bytesIn, bytesOut, seconds, ending, reason } = event;
-      const moved = `${bytesIn} bytes in, ${bytesOut} bytes out, ${
-        seconds.toFixed(3)
-      } s`;
-      return `connection ${showAddress(remoteAddr)} ${ending}: ${moved}${
-        reason ? `: ${reason}` : ""
-      }`;
+      const what = `connection ${showAddress(remoteAddr)} ${ending}`;
+      const how = `${moved(bytesIn, bytesOut)}, ${seconds.toFixed(3)} s`;
+      return `${what}: ${how}${reason ? `: ${reason}` : ""}`;
     }
     case "shortage":
       return `cannot accept (${event.code}): clients wait; raise "ulimit -n" or lower --max-connections`;
     case "restart":
       return `restarting ${event.id}: ${event.reason}`;
     case "drain":
-      return `draining ${event.connections} connections`;
+      return `draining ${count(event.connections, "connection")}`;
     case "stop": {
       const { connections, passedOver, bytesIn, bytesOut } = event;
+      const served = `${count(connections, "connection")} served`;
       const gone = `${passedOver} gone before they were accepted`;
-      return `stopped: ${connections} connections served, ${gone}, ${bytesIn} bytes in, ${bytesOut} bytes out`;
+      return `stopped: ${served}, ${gone}, ${moved(bytesIn, bytesOut)}`;
     }
     case "failure":
       return event.reason;
   }
+}
+
+function moved(bytesIn: number, bytesOut: number): string {
+  return `${count(bytesIn, "byte")} in, ${count(bytesOut, "byte")} out`;
+}
+
+function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }
 
 function asJson(

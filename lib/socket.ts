@@ -38,7 +38,7 @@ export class Socket {
   readonly #wire: Wire;
   readonly #pulse: Pulse;
   readonly #finishesLines: boolean;
-  readonly #abort = new AbortController();
+  #controller: AbortController | undefined;
   #lastByte = LF;
   #lastSweep: number;
   #heard = false;
@@ -161,6 +161,11 @@ export class Socket {
     this.#closed = true;
     this.#inputEnded = true;
     this.#wire.close();
+  }
+
+  /** Made when somebody wants it: most handlers do not. */
+  get #abort(): AbortController {
+    return this.#controller ??= new AbortController();
   }
 
   get #midLine(): boolean {
