@@ -45,7 +45,7 @@ async function serve({ options, log }: Command & { name: "serve" }) {
   }
 }
 
-/** The first signal begins the shutdown, the second does not wait for its end. */
+/** The first signal begins the shutdown, the second does not wait for it. */
 function shutDownAtSignal(tree: EchoSupervisor): void {
   let shuttingDown = false;
   for (const [signal, number] of Object.entries(SIGNALS)) {

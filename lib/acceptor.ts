@@ -1,7 +1,9 @@
 /** Milliseconds to wait for descriptors to come free. */
 const SHORTAGE_PAUSE = 100;
 
-/** Milliseconds without a shortage after which the next one is another episode. */
+/**
+ * Milliseconds without a shortage after which the next one is another episode.
+ */
 const SHORTAGE_EPISODE = 1000;
 
 /** What connections are accepted from: a `Deno.Listener` of any transport. */
@@ -15,17 +17,21 @@ export interface AcceptOptions {
   signal: AbortSignal;
   /** Hears of each client that had gone before it was accepted. */
   onPassedOver: () => void;
-  /** Hears, once an episode, that there is nothing left to serve a client with, and the system's code for it. */
+  /**
+   * Hears, once an episode, that there is nothing left to serve a client with,
+   * and the system's code for it.
+   */
   onShortage: (code: string) => void;
 }
 
 /**
- * The connections of a listener, until `signal` aborts. No client can end it, as a reset before the accept ends
- * `for await (const conn of listener)`.
+ * The connections of a listener, until `signal` aborts. No client can end it,
+ * as a reset before the accept ends `for await (const conn of listener)`.
  *
  * A connection is accepted when the next one is asked for, and no earlier.
  *
- * @throws What `accept()` rejects with, where that is neither a client's doing nor a shortage.
+ * @throws What `accept()` rejects with, where that is neither a client's doing
+ * nor a shortage.
  */
 export async function* accept<C>(
   listener: Acceptable<C>,
@@ -56,7 +62,10 @@ export async function* accept<C>(
   }
 }
 
-/** The client, or the network between, has gone since it connected: accept(2) says to try again. */
+/**
+ * The client, or the network between, has gone since it connected: accept(2)
+ * says to try again.
+ */
 const GONE: ReadonlySet<string> = new Set([
   "ECONNABORTED",
   "ECONNRESET",

@@ -1,4 +1,7 @@
-/** An address as people write it: `127.0.0.1:1050`, `[::1]:1050`, or the path of a socket. */
+/**
+ * An address as people write it: `127.0.0.1:1050`, `[::1]:1050`, or the path of
+ * a socket.
+ */
 export function showAddress(addr: Deno.Addr): string {
   if ("port" in addr && "hostname" in addr) {
     return hostPort(addr.hostname, addr.port);

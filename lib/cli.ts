@@ -18,7 +18,9 @@ export class UsageError extends Error {
 /** One option: parsing, checking and help are made from these. */
 interface Option {
   readonly short?: string;
-  /** What the value is called in the help; an option without one is a switch. */
+  /**
+   * What the value is called in the help; an option without one is a switch.
+   */
   readonly value?: string;
   readonly help: string;
   /** The number that the value sets. */
@@ -92,7 +94,8 @@ type OptionName = keyof typeof OPTIONS;
 /**
  * Reads the command line.
  *
- * @throws {UsageError} If it is wrong: an unknown option, a value that an option does not take, a stray word.
+ * @throws {UsageError} If it is wrong: an unknown option, a value that an
+ * option does not take, a stray word.
  */
 export function parseCommandLine(args: string[]): Command {
   const { tokens } = parseArgs({
@@ -147,13 +150,14 @@ Examples:
   echoserver                                    lines, on port 1050
   echoserver --host :: --port 7 --mode raw      RFC 862, on IPv4 and IPv6
   echoserver --max-connections 1                one client at a time
-  echoserver --workers 4 --log-format json      on four threads, logs for a program
+  echoserver --workers 4 --log-format json      four threads, JSON lines as log
 `;
 }
 
 /** The line that `--version` prints. */
 export function version(): string {
-  return `echoserver ${deno.version} (Deno ${Deno.version.deno}, ${Deno.build.target})`;
+  const { build, version } = Deno;
+  return `echoserver ${deno.version} (Deno ${version.deno}, ${build.target})`;
 }
 
 const WIDTH = 80;
@@ -197,7 +201,10 @@ function parserOptions(): ParseArgsOptionsConfig {
   );
 }
 
-/** Gives back the value of an option that takes one, or what stands for a switch that is on. */
+/**
+ * Gives back the value of an option that takes one, or what stands for a switch
+ * that is on.
+ */
 function checkValue(name: OptionName, value: string | undefined): string {
   const option: Option = OPTIONS[name];
   if (!option.value) {
@@ -251,7 +258,7 @@ function serve(given: Partial<Record<OptionName, string>>): Command {
   } = options;
   if (workers > maxConnections) {
     throw new UsageError(
-      `--workers takes no more than there may be connections (${maxConnections}), not ${workers}`,
+      `--workers takes at most --max-connections (${maxConnections}), not ${workers}`,
     );
   }
   return {

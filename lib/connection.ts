@@ -6,21 +6,26 @@ import type { Socket } from "./socket.ts";
 /** A client's connection, as a {@linkcode Handler} sees it. */
 export interface Connection {
   /**
-   * What the client sends. It ends with the client's FIN, and when the server shuts down: then once all that had
-   * arrived has been given out (in line mode, once a line that is under way has been finished).
+   * What the client sends. It ends with the client's FIN, and when the server
+   * shuts down: then once all that had arrived has been given out (in line
+   * mode, once a line that is under way has been finished).
    */
   readonly readable: ReadableStream<Uint8Array>;
   /** What the client gets. Closing it sends FIN; reading goes on. */
   readonly writable: WritableStream<Uint8Array>;
   /** The client's address. */
   readonly remoteAddr: Deno.Addr;
-  /** Aborts when the server gives the connection up: at the deadline of a shutdown, or after the idle time-out. */
+  /**
+   * Aborts when the server gives the connection up: at the deadline of a
+   * shutdown, or after the idle time-out.
+   */
   readonly signal: AbortSignal;
 }
 
 /**
- * Serves a connection until its promise settles; then the connection is closed, whatever was left open. If the promise
- * rejects, that ends this connection and no other.
+ * Serves a connection until its promise settles; then the connection is closed,
+ * whatever was left open. If the promise rejects, that ends this connection and
+ * no other.
  *
  * @example Everything in upper case
  * ```ts
@@ -42,20 +47,22 @@ export interface Connection {
  */
 export type Handler = (connection: Connection) => Promise<void>;
 
-/** What has become of a stream: the platform's was made, or the pipe is fused. */
+/**
+ * What has become of a stream: the platform's was made, or the pipe is fused.
+ */
 type Use = "none" | "made" | "fused";
 
 /**
  * A socket as a pair of streams that know each other.
  *
  * Piped into each other, directly or through a plain {@linkcode LineStream},
- * they are *fused*: the bytes take the loop of {@linkcode pump}, no chunk enters
- * a queue, and no stream of the platform is made. Every other pipe takes the
- * platform's streams and means the same.
+ * they are *fused*: the bytes take the loop of {@linkcode pump}, no chunk
+ * enters a queue, and no stream of the platform is made. Every other pipe takes
+ * the platform's streams and means the same.
  *
  * ```text
- *   fused      socket ─ read ─► LineBuffer ─ write ─► socket
- *   standard   socket ─ read ─► ReadableStream ─► … ─► WritableStream ─ write ─► socket
+ *   fused      socket ─► LineBuffer ─► socket
+ *   standard   socket ─► ReadableStream ─► … ─► WritableStream ─► socket
  * ```
  */
 export class SocketConnection implements Connection {
@@ -82,7 +89,9 @@ export class SocketConnection implements Connection {
     return this.#socket.signal;
   }
 
-  /** A stream of the input, or of its lines, that can be fused with the output. */
+  /**
+   * A stream of the input, or of its lines, that can be fused with the output.
+   */
   #source(
     maxLineLength: number,
     standard: () => ReadableStream<Uint8Array>,
@@ -121,7 +130,10 @@ export class SocketConnection implements Connection {
   }
 }
 
-/** The fused pipe: one read, the whole lines of it in one write, what is left kept for the next. */
+/**
+ * The fused pipe: one read, the whole lines of it in one write, what is left
+ * kept for the next.
+ */
 async function pump(socket: Socket, lines: LineBuffer): Promise<void> {
   for (let count; (count = await socket.read(lines.room())) !== null;) {
     const whole = lines.take(count);

@@ -12,17 +12,21 @@ const SWEEP = 1;
 const DRAIN_STEP = 10;
 
 /**
- * Steps without news after which nothing can be left of what had arrived before the drain. One step is a turn of the
- * event loop, in which the kernel is asked for input; the others are for machines that stall.
+ * Steps without news after which nothing can be left of what had arrived before
+ * the drain. One step is a turn of the event loop, in which the kernel is asked
+ * for input; the others are for machines that stall.
  */
 const QUIET_STEPS = 3;
 
-/** Milliseconds that connections get at the deadline to send what they hold. */
+/**
+ * Milliseconds that connections get at the deadline to send what they hold, and
+ * then their handlers to notice that they are closed.
+ */
 const LAST_WORDS = 250;
 
 /**
- * The open connections of a server: how many there may be, which have been idle too long, and how they drain. They
- * outlive the listener that they came from.
+ * The open connections of a server: how many there may be, which have been idle
+ * too long, and how they drain. They outlive the listener that they came from.
  */
 export class Connections {
   /** What has been served so far. */
@@ -37,7 +41,7 @@ export class Connections {
   readonly #handler: Handler;
   readonly #onEvent: (event: ServerEvent) => void;
   readonly #pulse: Pulse = { sweep: 0, drainStep: 0, heard: 0 };
-  readonly #children = new Supervisor();
+  readonly #children = new Supervisor({ shutdownTimeout: LAST_WORDS / 1000 });
   readonly #open = new Set<Socket>();
   readonly #sweeper: ReturnType<typeof setInterval> | undefined;
   #vacancy: PromiseWithResolvers<void> | undefined;
@@ -50,7 +54,8 @@ export class Connections {
     const { idleTimeout } = settings;
     if (idleTimeout > 0) {
       const sweep = Math.min(SWEEP, idleTimeout / 4);
-      // A byte may have moved at any time before the sweep that counts as its first.
+      // A byte may have moved at any time before the sweep that counts as its
+      // first.
       const most = Math.ceil(idleTimeout / sweep) + 1;
       this.#sweeper = setInterval(() => this.#sweep(most), sweep * 1000);
     }
@@ -85,7 +90,10 @@ export class Connections {
     });
   }
 
-  /** Ends every connection, none before what had arrived for it has been served or the time is up. */
+  /**
+   * Ends every connection, none before what had arrived for it has been served
+   * or the time is up.
+   */
   drain(): Promise<void> {
     return this.#drained ??= this.#drain();
   }
@@ -123,7 +131,8 @@ export class Connections {
     for (const socket of this.#open) {
       if (socket.sweepsIdle < most) continue;
       socket.abort();
-      // Where it waits for input, what it holds can still be sent; it has until the next sweep.
+      // Where it waits for input, what it holds can still be sent; it has until
+      // the next sweep.
       if (socket.waitsForInput) socket.end("idle");
       else socket.close("idle");
     }
@@ -141,8 +150,10 @@ export class Connections {
   }
 
   /**
-   * Whether anything that had arrived before the drain is left cannot be asked of the kernel, but it answers in the
-   * order of arrival. So once no connection has been heard of for some steps, those that still wait have nothing left.
+   * Whether anything that had arrived before the drain is left cannot be asked
+   * of the kernel, but it answers in the order of arrival. So once no
+   * connection has been heard of for some steps, those that still wait have
+   * nothing left.
    */
   async #drainUntil(deadline: number): Promise<void> {
     const pulse = this.#pulse;

@@ -11,7 +11,8 @@ export interface EchoOptions {
    */
   mode?: Mode;
   /**
-   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A longer line goes back in pieces.
+   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A
+   * longer line goes back in pieces.
    *
    * @default {65536}
    */
@@ -19,13 +20,15 @@ export interface EchoOptions {
 }
 
 /**
- * Makes the handler that gives back what a client sends: RFC 862, by lines or raw.
+ * Makes the handler that gives back what a client sends: RFC 862, by lines or
+ * raw.
  *
  * @example The default handler, under a name of one's own
  * ```ts
  * import { echo, EchoServer } from "@echoserver/echoserver";
  *
- * await using server = await EchoServer.start({ port: 0, handler: echo({ mode: "raw" }) });
+ * const handler = echo({ mode: "raw" });
+ * await using server = await EchoServer.start({ port: 0, handler });
  * ```
  *
  * @param options By lines or raw, and how long a line may be.

@@ -11,17 +11,23 @@ import {
 } from "./server_thread.ts";
 import { Supervisor } from "./supervisor.ts";
 
-/** Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends by itself. */
+/**
+ * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends
+ * by itself.
+ */
 const DRAIN_MARGIN = 2;
 
-/** Milliseconds between two looks whether there are descriptors for a thread. */
+/**
+ * Milliseconds between two looks whether there are descriptors for a thread.
+ */
 const SHORTAGE_PAUSE = 100;
 
 /** Options of {@linkcode EchoSupervisor}. */
 export interface EchoSupervisorOptions extends EchoServerOptions {
   /**
-   * Threads that share the port, 1 to 256 and no more than `maxConnections`, which they share out among them. More
-   * than one is for Linux, needs `--allow-read` under `deno run`, and allows no `handler`.
+   * Threads that share the port, 1 to 256 and no more than `maxConnections`,
+   * which they share out among them. More than one is for Linux, needs
+   * `--allow-read` under `deno run`, and allows no `handler`.
    *
    * @default {1}
    */
@@ -29,16 +35,20 @@ export interface EchoSupervisorOptions extends EchoServerOptions {
 }
 
 /**
- * An echo server that is started again when it fails, one for one; its connections are served on meanwhile.
+ * An echo server that is started again when it fails, one for one; its
+ * connections are served on meanwhile. Each connection is a temporary child, the
+ * others are permanent.
  *
  * ```text
- *   one thread                                     --workers 2
+ *   one thread                      workers: 2
  *
- *   EchoSupervisor                                 EchoSupervisor
- *   ├── connections   permanent                    ├── worker 1   permanent ─ thread: EchoServer, its connections
- *   │   ├── connection 1   temporary               └── worker 2   permanent ─ thread: EchoServer, its connections
- *   │   └── connection 2   temporary
- *   └── server        permanent ─ EchoServer
+ *   EchoSupervisor                  EchoSupervisor
+ *   ├── connections                 ├── worker 1
+ *   │   ├── connection 1            │   └── a thread: EchoServer
+ *   │   ├── connection 2            │       and its connections
+ *   │   └── …                       └── worker 2
+ *   └── server                          └── a thread: EchoServer
+ *       └── the accept loop                 and its connections
  * ```
  *
  * @example As in the tutorial
@@ -66,15 +76,22 @@ export class EchoSupervisor {
    * Starts the tree.
    *
    * @param Server The class of the server: `EchoServer`.
-   * @param options A port, or options; nothing is port 1050 on all IPv4 addresses.
+   * @param options A port, or options; nothing is port 1050 on all IPv4
+   * addresses.
    * @returns The tree, listening.
-   * @throws {RangeError} If a number is out of its range, or there are more workers than connections.
-   * @throws {TypeError} If an option is of the wrong kind, or there is a handler and more than one worker.
+   * @throws {RangeError} If a number is out of its range, or there are more
+   * workers than connections.
+   * @throws {TypeError} If an option is of the wrong kind, or there is a
+   * handler and more than one worker.
    * @throws {Deno.errors.AddrInUse} If the port is taken.
-   * @throws {Deno.errors.AddrNotAvailable} If the address is not one of this machine.
-   * @throws {Deno.errors.PermissionDenied} If the system does not allow the port.
-   * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or for workers `--allow-read`.
-   * @throws {Deno.errors.NotSupported} If the system cannot share a port among workers.
+   * @throws {Deno.errors.AddrNotAvailable} If the address is not one of this
+   * machine.
+   * @throws {Deno.errors.PermissionDenied} If the system does not allow the
+   * port.
+   * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or
+   * for workers `--allow-read`.
+   * @throws {Deno.errors.NotSupported} If the system cannot share a port among
+   * workers.
    */
   static async start(
     Server: typeof EchoServer,
@@ -94,7 +111,8 @@ export class EchoSupervisor {
   }
 
   /**
-   * Stops listening and drains the connections, as `EchoServer.shutdown()` does. Can be called more than once.
+   * Stops listening and drains the connections, as `EchoServer.shutdown()`
+   * does. Can be called more than once.
    *
    * @returns Settles when no connection is left.
    */
@@ -116,7 +134,7 @@ function checkWorkers(
   const workers = checkNumber("workers", given ?? LIMITS.workers.default);
   if (workers > maxConnections) {
     throw new RangeError(
-      `workers must be no more than maxConnections (${maxConnections}), not ${workers}`,
+      `workers must be at most maxConnections (${maxConnections}), not ${workers}`,
     );
   }
   if (workers > 1 && handler) {
@@ -127,7 +145,10 @@ function checkWorkers(
   return workers;
 }
 
-/** The tree of one thread. Children stop in reverse: the server stops listening, then the connections drain. */
+/**
+ * The tree of one thread. Children stop in reverse: the server stops listening,
+ * then the connections drain.
+ */
 function superviseServer(
   supervisor: Supervisor,
   Server: typeof EchoServer,
@@ -158,7 +179,10 @@ function superviseServer(
   return addr;
 }
 
-/** The tree of several threads. The first that is to stop stops them all, so that one drain covers all. */
+/**
+ * The tree of several threads. The first that is to stop stops them all, so
+ * that one drain covers all.
+ */
 async function superviseThreads(
   supervisor: Supervisor,
   settings: Settings,
@@ -206,7 +230,10 @@ async function superviseThreads(
   return addr;
 }
 
-/** Finds the port free, and which one it is: shared, a taken port goes unnoticed, and port 0 is one for each thread. */
+/**
+ * Finds the port free, and which one it is: shared, a taken port goes
+ * unnoticed, and port 0 is one for each thread.
+ */
 function settlePort(settings: Settings): Deno.NetAddr {
   using listener = listen(settings);
   return listener.addr as Deno.NetAddr;

@@ -1,7 +1,10 @@
 /** Why the server, not the client, ended a connection. */
 export type Verdict = "drained" | "idle" | "deadline";
 
-/** How a connection ended: the client closed or reset it, its handler failed, or the server ended it. */
+/**
+ * How a connection ended: the client closed or reset it, its handler failed, or
+ * the server ended it.
+ */
 export type Ending = "closed" | "reset" | "failed" | Verdict;
 
 /** The server listens. */
@@ -30,7 +33,9 @@ export interface ConnectionEvent {
   reason?: string;
 }
 
-/** Descriptors, or memory for sockets, have run out: said once for each episode. */
+/**
+ * Descriptors, or memory for sockets, have run out: said once for each episode.
+ */
 export interface ShortageEvent {
   /** Tells the events apart. */
   type: "shortage";
@@ -82,7 +87,10 @@ export interface FailureEvent {
   reason: string;
 }
 
-/** What the server says of itself. Every event can be cloned and written as JSON. */
+/**
+ * What the server says of itself. Every event can be cloned and written as
+ * JSON.
+ */
 export type ServerEvent =
   | ListeningEvent
   | ConnectionEvent

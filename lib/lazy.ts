@@ -1,11 +1,14 @@
 /**
- * An object that is made when something is first asked of it, for example a stream that may never be needed.
+ * An object that is made when something is first asked of it, for example a
+ * stream that may never be needed.
  *
- * It passes for the real one, before `instanceof` and the platform's own checks too.
+ * It passes for the real one, before `instanceof` and the platform's own checks
+ * too.
  *
  * @param type The class of the object.
  * @param make Makes the object: called once, or never.
- * @param own Members that take the place of the object's; asking for them does not make it.
+ * @param own Members that take the place of the object's; asking for them does
+ * not make it.
  */
 export function lazy<T extends object>(
   type: { prototype: T },

@@ -1,14 +1,20 @@
 const LF = 0x0a;
 
-/** What an idle connection holds: small, because most connections are idle most of the time. */
+/**
+ * What an idle connection holds: small, because most connections are idle most
+ * of the time.
+ */
 const FIRST_ROOM = 256;
 
-/** The most that one read takes: beyond it, a larger read no longer saves time. */
+/**
+ * The most that one read takes: beyond it, a larger read no longer saves time.
+ */
 export const READ_BUFFER = 128 * 1024;
 
 /**
- * Bytes in, whole lines out, without copying them: bytes are read straight into {@linkcode room}, what
- * {@linkcode take} returns is a view of them, and only the start of an unfinished line is moved.
+ * Bytes in, whole lines out, without copying them: bytes are read straight into
+ * {@linkcode room}, what {@linkcode take} returns is a view of them, and only
+ * the start of an unfinished line is moved.
  *
  * ```text
  *   0                 held              held + count            room.length
@@ -16,32 +22,44 @@ export const READ_BUFFER = 128 * 1024;
  *   └────────── whole lines ──────────┴─ rest ──┘
  * ```
  *
- * It starts small and doubles whenever a read fills it, up to one line limit and one read buffer.
+ * It starts small and doubles whenever a read fills it, up to one line limit
+ * and one read buffer.
  */
 export class LineBuffer {
   #bytes = new Uint8Array(FIRST_ROOM);
   /** Bytes at the front that belong to an unfinished line. They hold no LF. */
   #held = 0;
-  /** Where the bytes handed out by the last {@linkcode take} end, and where the bytes behind them do. */
+  /**
+   * Where the bytes handed out by the last {@linkcode take} end, and where the
+   * bytes behind them do.
+   */
   #taken = 0;
   #filled = 0;
   readonly #maxLineLength: number;
 
-  /** @param maxLineLength Most bytes held of an unfinished line; 0 holds nothing, so that bytes pass as they come. */
+  /**
+   * @param maxLineLength Most bytes held of an unfinished line; 0 holds
+   * nothing, so that bytes pass as they come.
+   */
   constructor(maxLineLength: number) {
     this.#maxLineLength = maxLineLength;
   }
 
-  /** Where the next bytes go: never empty. Asking for it ends the use of what {@linkcode take} has returned. */
+  /**
+   * Where the next bytes go: never empty. Asking for it ends the use of what
+   * {@linkcode take} has returned.
+   */
   room(): Uint8Array<ArrayBuffer> {
     this.#keepRest();
     return this.#held === 0 ? this.#bytes : this.#bytes.subarray(this.#held);
   }
 
   /**
-   * Takes note of `count` bytes (at least one) put at the front of {@linkcode room}.
+   * Takes note of `count` bytes (at least one) put at the front of {@linkcode
+   * room}.
    *
-   * @returns All whole lines, or more of a line that is longer than may be held; empty if everything is held.
+   * @returns All whole lines, or more of a line that is longer than may be
+   * held; empty if everything is held.
    */
   take(count: number): Uint8Array<ArrayBuffer> {
     this.#filled = this.#held + count;
@@ -62,7 +80,8 @@ export class LineBuffer {
     if (this.#bytes[filled - 1] === LF || this.#maxLineLength === 0) {
       return filled;
     }
-    // Only the new bytes are searched, or a line sent byte by byte would cost the square of its length.
+    // Only the new bytes are searched, or a line sent byte by byte would cost
+    // the square of its length.
     const last = this.#bytes.subarray(this.#held, filled).lastIndexOf(LF);
     const end = last < 0 ? 0 : this.#held + last + 1;
     return filled - end > this.#maxLineLength ? filled : end;

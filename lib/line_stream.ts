@@ -4,7 +4,8 @@ import { checkNumber, LIMITS } from "./limits.ts";
 /** Options of {@linkcode LineStream}. */
 export interface LineStreamOptions {
   /**
-   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A longer line goes on in pieces.
+   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A
+   * longer line goes on in pieces.
    *
    * @default {65536}
    */
@@ -14,20 +15,24 @@ export interface LineStreamOptions {
 /**
  * A `TransformStream` of bytes that passes on whole lines only.
  *
- * LF ends a line and stays in it; nothing is decoded, changed or lost. A chunk that comes out is one or more whole
- * lines, or a piece of a line longer than `maxLineLength`, or the unterminated tail when the stream closes. Its
+ * LF ends a line and stays in it; nothing is decoded, changed or lost. A chunk
+ * that comes out is one or more whole lines, or a piece of a line longer than
+ * `maxLineLength`, or the unterminated tail when the stream closes. Its
  * consumer owns it.
  *
- * The platform's stream behind it is made when `readable` or `writable` is first asked for: a connection that does
- * the splitting itself (see `connection.ts`) never pays for it.
+ * The platform's stream behind it is made when `readable` or `writable` is
+ * first asked for: a connection that does the splitting itself (see
+ * `connection.ts`) never pays for it.
  *
  * @example Lines out of arbitrary chunks
  * ```ts
  * import { LineStream } from "@echoserver/echoserver";
  * import assert from "node:assert/strict";
  *
- * const chunks = ReadableStream.from(["one\ntw", "o\nthr", "ee"]).pipeThrough(new TextEncoderStream());
- * const lines = chunks.pipeThrough(new LineStream({ maxLineLength: 4096 })).pipeThrough(new TextDecoderStream());
+ * const lines = ReadableStream.from(["one\ntw", "o\nthr", "ee"])
+ *   .pipeThrough(new TextEncoderStream())
+ *   .pipeThrough(new LineStream({ maxLineLength: 4096 }))
+ *   .pipeThrough(new TextDecoderStream());
  * assert.deepEqual(await Array.fromAsync(lines), ["one\n", "two\n", "three"]);
  * ```
  */
@@ -40,7 +45,8 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
    * Makes a stream of lines.
    *
    * @param options How much of an unfinished line to hold.
-   * @throws {RangeError} If `maxLineLength` is no whole number from 1 to 16777216.
+   * @throws {RangeError} If `maxLineLength` is no whole number from 1 to
+   * 16777216.
    */
   constructor(options: LineStreamOptions = {}) {
     const { maxLineLength = LIMITS.maxLineLength.default } = options;
@@ -87,7 +93,8 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
   }
 }
 
-// A TransformStream to everybody who asks, but one whose costly constructor has not run.
+// A TransformStream to everybody who asks, but one whose costly constructor has
+// not run.
 Object.setPrototypeOf(LineStream, TransformStream);
 Object.setPrototypeOf(LineStream.prototype, TransformStream.prototype);
 

@@ -4,7 +4,10 @@ import type { ServerEvent } from "./events.ts";
 /** How log lines look. */
 export type LogFormat = "text" | "json";
 
-/** How much is said: warnings and errors; what happens to the server too; each connection that ends too. */
+/**
+ * How much is said: warnings and errors; what happens to the server too; each
+ * connection that ends too.
+ */
 export type Verbosity = "quiet" | "normal" | "verbose";
 
 /** Options of {@linkcode logger}. */
@@ -106,7 +109,8 @@ function messageOf(event: ServerEvent): string {
       return `${what}: ${how}${reason ? `: ${reason}` : ""}`;
     }
     case "shortage":
-      return `cannot accept (${event.code}): clients wait; raise "ulimit -n" or lower --max-connections`;
+      return `clients wait: ${event.code}; raise "ulimit -n" or lower ` +
+        "--max-connections";
     case "restart":
       return `restarting ${event.id}: ${event.reason}`;
     case "drain":

@@ -1,7 +1,9 @@
 /**
- * A TCP echo server that loses nothing: every line a client sends comes back to it.
+ * A TCP echo server that loses nothing: every line a client sends comes back to
+ * it.
  *
- * @example A server on a port of its own, and one on port 2030 under a supervisor
+ * @example A server on a port of its own, and one on port 2030 under a
+ * supervisor
  * ```ts
  * import { EchoServer, EchoSupervisor } from "@echoserver/echoserver";
  *

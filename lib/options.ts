@@ -14,7 +14,8 @@ export interface EchoServerOptions {
    */
   port?: number;
   /**
-   * Address, or name of an address of this machine, to listen on; `::` takes IPv4 and IPv6.
+   * Address, or name of an address of this machine, to listen on; `::` takes
+   * IPv4 and IPv6.
    *
    * @default {"0.0.0.0"}
    */
@@ -26,31 +27,36 @@ export interface EchoServerOptions {
    */
   mode?: Mode;
   /**
-   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A longer line goes back in pieces.
+   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A
+   * longer line goes back in pieces.
    *
    * @default {65536}
    */
   maxLineLength?: number;
   /**
-   * Connections served at once, 1 to 1000000. Further clients wait in the kernel's backlog.
+   * Connections served at once, 1 to 1000000. Further clients wait in the
+   * kernel's backlog.
    *
    * @default {10000}
    */
   maxConnections?: number;
   /**
-   * Seconds without a byte either way after which a connection is closed, 0 to 86400; 0 is never.
+   * Seconds without a byte either way after which a connection is closed, 0 to
+   * 86400; 0 is never.
    *
    * @default {300}
    */
   idleTimeout?: number;
   /**
-   * Seconds that open connections get to finish when the server shuts down, 0 to 86400.
+   * Seconds that open connections get to finish when the server shuts down, 0
+   * to 86400.
    *
    * @default {15}
    */
   shutdownTimeout?: number;
   /**
-   * Connections that the kernel queues until they are accepted, 1 to 65535. The kernel may have a lower limit.
+   * Connections that the kernel queues until they are accepted, 1 to 65535. The
+   * kernel may have a lower limit.
    *
    * @default {4096}
    */
@@ -72,13 +78,17 @@ export interface EchoServerOptions {
 /** The modes, the default first. */
 export const MODES: readonly Mode[] = ["line", "raw"];
 
-/** {@linkcode EchoServerOptions}, checked, with every default filled in but the handler's. */
+/**
+ * {@linkcode EchoServerOptions}, checked, with every default filled in but the
+ * handler's.
+ */
 export type Settings =
   & Required<Omit<EchoServerOptions, "handler">>
   & Pick<EchoServerOptions, "handler">;
 
 /**
- * Checks every option once and fills in the defaults. A number alone is the port.
+ * Checks every option once and fills in the defaults. A number alone is the
+ * port.
  *
  * @throws {RangeError} If a number is out of its range.
  * @throws {TypeError} If an option is of the wrong kind.

@@ -22,8 +22,9 @@ export class EchoServer {
   /** The address it listens on, with the real port. */
   readonly addr: Deno.NetAddr;
   /**
-   * Resolves when the server has been shut down; rejects if accepting fails of something that is neither a client's
-   * doing nor a shortage. Connections are served on in that case.
+   * Resolves when the server has been shut down; rejects if accepting fails of
+   * something that is neither a client's doing nor a shortage. Connections are
+   * served on in that case.
    */
   readonly finished: Promise<void>;
 
@@ -43,7 +44,8 @@ export class EchoServer {
     this.#connections = connections;
     this.addr = listener.addr as Deno.NetAddr;
     this.finished = this.#finish.promise;
-    // Whoever awaits it sees the rejection; that nobody does must not end the process.
+    // Whoever awaits it sees the rejection; that nobody does must not end the
+    // process.
     this.finished.catch(() => {});
     settings.onEvent({ type: "listening", addr: this.addr });
     this.#accept().catch((error) => {
@@ -55,13 +57,16 @@ export class EchoServer {
   /**
    * Starts a server.
    *
-   * @param options A port, or options; nothing is port 1050 on all IPv4 addresses.
+   * @param options A port, or options; nothing is port 1050 on all IPv4
+   * addresses.
    * @returns The server, listening.
    * @throws {RangeError} If a number is out of its range.
    * @throws {TypeError} If an option is of the wrong kind.
    * @throws {Deno.errors.AddrInUse} If the port is taken.
-   * @throws {Deno.errors.AddrNotAvailable} If the address is not one of this machine.
-   * @throws {Deno.errors.PermissionDenied} If the system does not allow the port.
+   * @throws {Deno.errors.AddrNotAvailable} If the address is not one of this
+   * machine.
+   * @throws {Deno.errors.PermissionDenied} If the system does not allow the
+   * port.
    * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`.
    */
   // deno-lint-ignore require-await -- errors reject, they are not thrown
@@ -96,8 +101,9 @@ export class EchoServer {
   }
 
   /**
-   * Stops listening and drains the connections: each may finish its line and gets all that had arrived for it, for at
-   * most `shutdownTimeout` seconds. Can be called more than once.
+   * Stops listening and drains the connections: each may finish its line and
+   * gets all that had arrived for it, for at most `shutdownTimeout` seconds.
+   * Can be called more than once.
    *
    * @returns Settles when no connection is left.
    */
@@ -121,8 +127,16 @@ export class EchoServer {
     });
     await connections.vacancy();
     for await (const connection of incoming) {
-      // Nagle's algorithm would hold an echo back until the client acknowledges the one before.
-      connection.setNoDelay(true);
+      try {
+        // Nagle's algorithm would hold an echo back until the client
+        // acknowledges the one before.
+        connection.setNoDelay(true);
+      } catch {
+        // Not every system sets options of a socket whose client has gone.
+        connections.totals.passedOver++;
+        connection.close();
+        continue;
+      }
       connections.serve(connection);
       await connections.vacancy();
     }
@@ -143,7 +157,8 @@ export function connectionsOf(settings: Settings): Connections {
 }
 
 /**
- * Listens; an error names the address, the cause and, where there is one, the cure.
+ * Listens; an error names the address, the cause and, where there is one, the
+ * cure.
  *
  * @throws {Error} What `Deno.listen` throws, of the same class.
  */

@@ -22,7 +22,10 @@ export class ServerThread {
   readonly #draining: PromiseWithResolvers<number> = Promise.withResolvers();
   readonly #totals: PromiseWithResolvers<Totals> = Promise.withResolvers();
 
-  /** @param settings What to serve; its `handler` stays behind, functions cannot cross threads. */
+  /**
+   * @param settings What to serve; its `handler` stays behind, functions cannot
+   * cross threads.
+   */
   constructor({ handler: _, onEvent, ...settings }: Settings) {
     this.#onEvent = onEvent;
     this.listening = this.#listening.promise;
@@ -91,7 +94,8 @@ export class ServerThread {
 /**
  * Makes sure that worker threads can be started, and can share a port.
  *
- * @throws {Deno.errors.NotSupported} If the system cannot share a port among threads.
+ * @throws {Deno.errors.NotSupported} If the system cannot share a port among
+ * threads.
  * @throws {Deno.errors.NotCapable} If Deno may not read the worker's file.
  */
 export async function requireThreads(): Promise<void> {
@@ -100,7 +104,8 @@ export async function requireThreads(): Promise<void> {
       "Cannot start workers: only Linux shares a port among threads",
     );
   }
-  // Deno would print a trace of its own; a compiled executable bears the worker within it.
+  // Deno would print a trace of its own; a compiled executable bears the worker
+  // within it.
   if (Deno.build.standalone) return;
   const { state } = await Deno.permissions.query({
     name: "read",
@@ -116,7 +121,10 @@ export async function requireThreads(): Promise<void> {
 /** Descriptors that the start of a thread may need. */
 const THREAD_DESCRIPTORS = 24;
 
-/** Whether a thread can be started: with too few descriptors left, starting one ends the process. */
+/**
+ * Whether a thread can be started: with too few descriptors left, starting one
+ * ends the process.
+ */
 export function descriptorShortage(): string | undefined {
   const held: Deno.TcpListener[] = [];
   try {

@@ -2,30 +2,44 @@ import type { Verdict } from "./events.ts";
 
 const LF = 0x0a;
 
-/** Seconds that a client gets to answer our FIN with its own, while what it still sends is dropped. */
+/**
+ * Seconds that a client gets to answer our FIN with its own, while what it
+ * still sends is dropped.
+ */
 const LINGER = 2;
 
-/** What all sockets of a server share, so that none of them needs a clock or a timer of its own. */
+/**
+ * What all sockets of a server share, so that none of them needs a clock or a
+ * timer of its own.
+ */
 export interface Pulse {
   /** Counts the idle sweeps. */
   sweep: number;
   /** Counts the steps of a drain; 0 while there is none. */
   drainStep: number;
-  /** Counts, during a drain, the reads that may have brought what had arrived before it. */
+  /**
+   * Counts, during a drain, the reads that may have brought what had arrived
+   * before it.
+   */
   heard: number;
 }
 
-/** The part of a `Deno.Conn` that a {@linkcode Socket} needs, whatever its transport. */
+/**
+ * The part of a `Deno.Conn` that a {@linkcode Socket} needs, whatever its
+ * transport.
+ */
 export type Wire = Pick<
   Deno.Conn,
   "read" | "write" | "closeWrite" | "close" | "remoteAddr"
 >;
 
 /**
- * One accepted socket: reads, writes, half-closes, and can be told that its input ends here.
+ * One accepted socket: reads, writes, half-closes, and can be told that its
+ * input ends here.
  *
- * After the end of its input it reads on only to drop what comes: a socket closed over unread bytes sends RST, which
- * can take from the client what it has not read yet.
+ * After the end of its input it reads on only to drop what comes: a socket
+ * closed over unread bytes sends RST, which can take from the client what it
+ * has not read yet.
  */
 export class Socket {
   /** Bytes received before the end of input. */
@@ -46,7 +60,10 @@ export class Socket {
   #peerEnded = false;
   #outputEnded = false;
   #closed = false;
-  /** The read that the kernel has not answered: whether there is one, and the drain's step when it began. */
+  /**
+   * The read that the kernel has not answered: whether there is one, and the
+   * drain's step when it began.
+   */
   #reading = false;
   #readStep = 0;
   /** The caller that waits for it. */
@@ -56,7 +73,8 @@ export class Socket {
   /**
    * @param wire What to read and write.
    * @param pulse What it shares with the server's other sockets.
-   * @param finishesLines Whether a drain lets the client finish a line that it has begun.
+   * @param finishesLines Whether a drain lets the client finish a line that it
+   * has begun.
    */
   constructor(wire: Wire, pulse: Pulse, finishesLines: boolean) {
     this.#wire = wire;
@@ -70,7 +88,10 @@ export class Socket {
     return this.#wire.remoteAddr;
   }
 
-  /** Aborts when the server gives the connection up: at the deadline of a drain, or when it is idle too long. */
+  /**
+   * Aborts when the server gives the connection up: at the deadline of a drain,
+   * or when it is idle too long.
+   */
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
@@ -86,7 +107,8 @@ export class Socket {
   }
 
   /**
-   * Reads what there is, at least one byte, to the front of `into`. One read at a time.
+   * Reads what there is, at least one byte, to the front of `into`. One read at
+   * a time.
    *
    * @returns How many bytes; null at the end of input.
    */
@@ -125,8 +147,9 @@ export class Socket {
   }
 
   /**
-   * Ends the input if nothing that had arrived before the drain can be left, because the kernel has had `steps` of its
-   * steps to answer a read and has not. A line that is under way may be finished first.
+   * Ends the input if nothing that had arrived before the drain can be left,
+   * because the kernel has had `steps` of its steps to answer a read and has
+   * not. A line that is under way may be finished first.
    */
   endIfQuiet(steps: number): void {
     const quiet = this.waitsForInput &&
@@ -139,7 +162,10 @@ export class Socket {
     this.#abort.abort();
   }
 
-  /** Sends FIN, drops what comes until the client's FIN (for at most {@linkcode LINGER} seconds), and closes. */
+  /**
+   * Sends FIN, drops what comes until the client's FIN (for at most {@linkcode
+   * LINGER} seconds), and closes.
+   */
   async finish(): Promise<void> {
     await this.closeWrite();
     this.end();
@@ -201,7 +227,10 @@ export class Socket {
     this.#resolve(count);
   }
 
-  /** A read that began during the drain and did not fill its buffer has emptied the kernel's. */
+  /**
+   * A read that began during the drain and did not fill its buffer has emptied
+   * the kernel's.
+   */
   #drain(emptied: boolean): void {
     const drained = emptied && this.#readStep > 0 && !this.#midLine;
     if (!this.#heard || drained) this.#pulse.heard++;

@@ -1,7 +1,8 @@
 import { reasonOf } from "./reason.ts";
 
 /**
- * When a child that has ended is started again: `permanent` always, `transient` if it failed, `temporary` never.
+ * When a child that has ended is started again: `permanent` always, `transient`
+ * if it failed, `temporary` never.
  */
 export type Restart = "permanent" | "transient" | "temporary";
 
@@ -12,8 +13,9 @@ export interface ChildSpec {
   /** When it is started again. */
   restart: Restart;
   /**
-   * The child itself: it lives until the promise settles, and should end soon after `signal` aborts. To throw, to
-   * reject and to return are ends of the same kind.
+   * The child itself: it lives until the promise settles, and should end soon
+   * after `signal` aborts. To throw, to reject and to return are ends of the
+   * same kind.
    */
   run: (signal: AbortSignal) => Promise<void>;
 }
@@ -21,7 +23,8 @@ export interface ChildSpec {
 /** Options of {@linkcode Supervisor}; the defaults are Elixir's. */
 export interface SupervisorOptions {
   /**
-   * Restarts within `maxSeconds` that are put up with; at one more the supervisor gives up.
+   * Restarts within `maxSeconds` that are put up with; at one more the
+   * supervisor gives up.
    *
    * @default {3}
    */
@@ -56,13 +59,17 @@ interface Child {
   readonly spec: ChildSpec;
   /** Settles, and never rejects, when the child has ended for good. */
   ended: Promise<void>;
-  /** Its own, so that it can be stopped in its turn; temporary children share the supervisor's. */
+  /**
+   * Its own, so that it can be stopped in its turn; temporary children share
+   * the supervisor's.
+   */
   readonly abort: AbortController;
 }
 
 /**
- * Runs children, and starts those again that end when they should not: Elixir's `Supervisor` with the strategy
- * `:one_for_one`. A child's end touches no other child, and a child that is not started again leaves nothing behind.
+ * Runs children, and starts those again that end when they should not: Elixir's
+ * `Supervisor` with the strategy `:one_for_one`. A child's end touches no other
+ * child, and a child that is not started again leaves nothing behind.
  *
  * @example A child that fails once
  * ```ts
@@ -87,8 +94,9 @@ interface Child {
  */
 export class Supervisor {
   /**
-   * Settles when the supervisor has stopped: resolves after {@linkcode Supervisor.shutdown}, rejects when it gave up,
-   * with an error that names the child and bears its failure as `cause`.
+   * Settles when the supervisor has stopped: resolves after {@linkcode
+   * Supervisor.shutdown}, rejects when it gave up, with an error that names the
+   * child and bears its failure as `cause`.
    */
   readonly finished: Promise<void>;
 
@@ -103,8 +111,10 @@ export class Supervisor {
   /**
    * Makes a supervisor that has no children yet.
    *
-   * @param options How many restarts to put up with, and how long to wait for children that are stopped.
-   * @throws {RangeError} If `maxRestarts` is no whole number from 0, or a time is no number from 0.
+   * @param options How many restarts to put up with, and how long to wait for
+   * children that are stopped.
+   * @throws {RangeError} If `maxRestarts` is no whole number from 0, or a time
+   * is no number from 0.
    */
   constructor(options: SupervisorOptions = {}) {
     this.#options = {
@@ -128,7 +138,8 @@ export class Supervisor {
       }
     }
     this.finished = this.#finish.promise;
-    // Whoever awaits it sees the rejection; that nobody does must not end the process.
+    // Whoever awaits it sees the rejection; that nobody does must not end the
+    // process.
     this.finished.catch(() => {});
   }
 
@@ -136,7 +147,8 @@ export class Supervisor {
    * Starts a child; `run` is called before this returns.
    *
    * @param spec What to run, under which name, and when to start it again.
-   * @throws {Error} If the supervisor has stopped, or a child of that id is alive.
+   * @throws {Error} If the supervisor has stopped, or a child of that id is
+   * alive.
    */
   startChild(spec: ChildSpec): void {
     const { id, restart } = spec;
@@ -162,8 +174,9 @@ export class Supervisor {
   }
 
   /**
-   * Stops every child and waits until they have ended, or until `shutdownTimeout`: temporary children all together and
-   * first, then the others one by one, the youngest first. Can be called more than once.
+   * Stops every child and waits until they have ended, or until
+   * `shutdownTimeout`: temporary children all together and first, then the
+   * others one by one, the youngest first. Can be called more than once.
    *
    * @returns Settles when that is done, and never rejects.
    */
@@ -228,7 +241,10 @@ export class Supervisor {
     );
   }
 
-  /** Aborts children in their turn and waits for each, but for all of them no longer than the time-out. */
+  /**
+   * Aborts children in their turn and waits for each, but for all of them no
+   * longer than the time-out.
+   */
   async #stop(ended?: string): Promise<void> {
     this.#stopping = true;
     const { promise: timedOut, resolve } = Promise.withResolvers<void>();

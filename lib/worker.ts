@@ -9,7 +9,10 @@ export type Order =
   | { type: "serve"; settings: Omit<Settings, "handler" | "onEvent"> }
   | { type: "shutdown" };
 
-/** What a worker tells: an event of its server, that it has stopped, or why it cannot go on. */
+/**
+ * What a worker tells: an event of its server, that it has stopped, or why it
+ * cannot go on.
+ */
 export type Report =
   | { type: "event"; event: ServerEvent }
   | { type: "stopped" }
