@@ -1,3 +1,5 @@
+import { pause } from "./abort.ts";
+
 /** Milliseconds to wait for descriptors to come free. */
 const SHORTAGE_PAUSE = 100;
 
@@ -86,19 +88,3 @@ const SHORTAGE: ReadonlySet<string> = new Set([
   "ENOBUFS",
   "ENOMEM",
 ]);
-
-/** Waits, but not beyond the signal. */
-export function pause(
-  milliseconds: number,
-  signal: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal.addEventListener("abort", end);
-  });
-}

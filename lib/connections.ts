@@ -1,7 +1,7 @@
-import { reasonOf } from "./reason.ts";
 import { type Handler, SocketConnection } from "./connection.ts";
 import type { Ending, ServerEvent, Totals } from "./events.ts";
 import type { Settings } from "./options.ts";
+import { reasonOf } from "./reason.ts";
 import { type Pulse, Socket, type Wire } from "./socket.ts";
 import { Supervisor } from "./supervisor.ts";
 

@@ -1,26 +1,16 @@
-import { reasonOf } from "./reason.ts";
-import { pause } from "./acceptor.ts";
-import { connectionsOf, type EchoServer, listen } from "./server.ts";
-import type { Totals } from "./events.ts";
+import { aborted } from "./abort.ts";
 import { checkNumber, LIMITS } from "./limits.ts";
 import { type EchoServerOptions, type Settings, settle } from "./options.ts";
-import {
-  descriptorShortage,
-  requireThreads,
-  ServerThread,
-} from "./server_thread.ts";
+import { reasonOf } from "./reason.ts";
+import { connectionsOf, type EchoServer } from "./server.ts";
 import { Supervisor } from "./supervisor.ts";
+import { superviseThreads } from "./threads.ts";
 
 /**
  * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends
  * by itself.
  */
 const DRAIN_MARGIN = 2;
-
-/**
- * Milliseconds between two looks whether there are descriptors for a thread.
- */
-const SHORTAGE_PAUSE = 100;
 
 /** Options of {@linkcode EchoSupervisor}. */
 export interface EchoSupervisorOptions extends EchoServerOptions {
@@ -177,111 +167,4 @@ function superviseServer(
     },
   });
   return addr;
-}
-
-/**
- * The tree of several threads. The first that is to stop stops them all, so
- * that one drain covers all.
- */
-async function superviseThreads(
-  supervisor: Supervisor,
-  settings: Settings,
-  workers: number,
-): Promise<Deno.NetAddr> {
-  await requireThreads();
-  const addr = settlePort(settings);
-  const alive = new Set<ServerThread>();
-  const start = async (index: number, signal?: AbortSignal) => {
-    const maxConnections = Math.floor(
-      (settings.maxConnections + index) / workers,
-    );
-    const thread = await startThread({
-      ...settings,
-      port: addr.port,
-      maxConnections,
-    }, signal);
-    alive.add(thread);
-    return thread;
-  };
-  const started: ServerThread[] = [];
-  for (let index = 0; index < workers; index++) {
-    started.push(await start(index));
-  }
-  settings.onEvent({ type: "listening", addr });
-
-  let drained: Promise<void> | undefined;
-  for (let index = 0; index < workers; index++) {
-    supervisor.startChild({
-      id: `worker ${index + 1}`,
-      restart: "permanent",
-      run: async (signal) => {
-        const thread = started.shift() ?? await start(index, signal);
-        try {
-          await Promise.race([thread.finished, aborted(signal)]);
-          if (!signal.aborted) return;
-          thread.shutdown();
-          await (drained ??= drain([...alive], settings));
-        } finally {
-          alive.delete(thread);
-        }
-      },
-    });
-  }
-  return addr;
-}
-
-/**
- * Finds the port free, and which one it is: shared, a taken port goes
- * unnoticed, and port 0 is one for each thread.
- */
-function settlePort(settings: Settings): Deno.NetAddr {
-  using listener = listen(settings);
-  return listener.addr as Deno.NetAddr;
-}
-
-/** Starts a thread as soon as there are descriptors for it. */
-async function startThread(
-  settings: Settings,
-  signal = new AbortController().signal,
-): Promise<ServerThread> {
-  let told = false;
-  for (let code; (code = descriptorShortage()) && !signal.aborted;) {
-    if (!told) settings.onEvent({ type: "shortage", code });
-    told = true;
-    await pause(SHORTAGE_PAUSE, signal);
-  }
-  signal.throwIfAborted();
-  const thread = new ServerThread(settings);
-  await thread.listening;
-  return thread;
-}
-
-async function drain(
-  threads: ServerThread[],
-  { onEvent }: Settings,
-): Promise<void> {
-  for (const thread of threads) thread.shutdown();
-  const open = await Promise.all(threads.map((thread) => thread.draining));
-  onEvent({
-    type: "drain",
-    connections: open.reduce((sum, count) => sum + count, 0),
-  });
-  const served = await Promise.all(threads.map((thread) => thread.totals));
-  onEvent({ type: "stop", ...served.reduce(added) });
-}
-
-function added(one: Totals, other: Totals): Totals {
-  return {
-    connections: one.connections + other.connections,
-    passedOver: one.passedOver + other.passedOver,
-    bytesIn: one.bytesIn + other.bytesIn,
-    bytesOut: one.bytesOut + other.bytesOut,
-  };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve());
-  });
 }

@@ -109,8 +109,7 @@ function messageOf(event: ServerEvent): string {
       return `${what}: ${how}${reason ? `: ${reason}` : ""}`;
     }
     case "shortage":
-      return `clients wait: ${event.code}; raise "ulimit -n" or lower ` +
-        "--max-connections";
+      return shortageOf(event.code);
     case "restart":
       return `restarting ${event.id}: ${event.reason}`;
     case "drain":
@@ -124,6 +123,12 @@ function messageOf(event: ServerEvent): string {
     case "failure":
       return event.reason;
   }
+}
+
+function shortageOf(code: string): string {
+  return code.endsWith("FILE")
+    ? `out of descriptors (${code}), clients wait: raise "ulimit -n"`
+    : `out of memory for sockets (${code}), clients wait`;
 }
 
 function moved(bytesIn: number, bytesOut: number): string {

@@ -2,7 +2,16 @@ import type { ServerEvent, Totals } from "./events.ts";
 import type { Settings } from "./options.ts";
 import type { Order, Report } from "./worker.ts";
 
-const WORKER = new URL("./worker.ts", import.meta.url);
+/** The file that a worker thread runs. */
+export const WORKER = new URL("./worker.ts", import.meta.url);
+
+/** What a thread that has died can tell of what it served. */
+export const NOTHING: Totals = {
+  connections: 0,
+  passedOver: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+};
 
 /** An `EchoServer` in a worker thread, on a port that it shares with others. */
 export class ServerThread {
@@ -53,12 +62,7 @@ export class ServerThread {
   terminate(): void {
     this.#worker.terminate();
     this.#draining.resolve(0);
-    this.#totals.resolve({
-      connections: 0,
-      passedOver: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-    });
+    this.#totals.resolve(NOTHING);
   }
 
   #order(order: Order): void {
@@ -88,53 +92,5 @@ export class ServerThread {
     const error = new Error(reason);
     this.#listening.reject(error);
     this.#finished.reject(error);
-  }
-}
-
-/**
- * Makes sure that worker threads can be started, and can share a port.
- *
- * @throws {Deno.errors.NotSupported} If the system cannot share a port among
- * threads.
- * @throws {Deno.errors.NotCapable} If Deno may not read the worker's file.
- */
-export async function requireThreads(): Promise<void> {
-  if (Deno.build.os !== "linux") {
-    throw new Deno.errors.NotSupported(
-      "Cannot start workers: only Linux shares a port among threads",
-    );
-  }
-  // Deno would print a trace of its own; a compiled executable bears the worker
-  // within it.
-  if (Deno.build.standalone) return;
-  const { state } = await Deno.permissions.query({
-    name: "read",
-    path: WORKER,
-  });
-  if (state !== "granted") {
-    throw new Deno.errors.NotCapable(
-      "Cannot start workers: permission missing, run again with --allow-read",
-    );
-  }
-}
-
-/** Descriptors that the start of a thread may need. */
-const THREAD_DESCRIPTORS = 24;
-
-/**
- * Whether a thread can be started: with too few descriptors left, starting one
- * ends the process.
- */
-export function descriptorShortage(): string | undefined {
-  const held: Deno.TcpListener[] = [];
-  try {
-    while (held.length < THREAD_DESCRIPTORS) {
-      held.push(Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-    }
-    return undefined;
-  } catch (error) {
-    return (error as { code?: string }).code ?? "EMFILE";
-  } finally {
-    for (const listener of held) listener.close();
   }
 }
