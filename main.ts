@@ -1,6 +1,5 @@
 /**
- * The command `echoserver`: reads its arguments, starts the server, and shuts
- * it down at a signal.
+ * The command `echoserver`.
  *
  * @module
  */
@@ -31,12 +30,13 @@ async function main(args: string[]): Promise<number> {
 
 async function serve({ options, log }: Command & { name: "serve" }) {
   const onEvent = logger(log);
+  const asked = shutdownAsked();
   try {
     const tree = await EchoSupervisor.start(EchoServer, {
       ...options,
       onEvent,
     });
-    shutDownAtSignal(tree);
+    asked.then(() => tree.shutdown());
     await tree.finished;
     return 0;
   } catch (error) {
@@ -45,14 +45,16 @@ async function serve({ options, log }: Command & { name: "serve" }) {
   }
 }
 
-/** The first signal begins the shutdown, the second does not wait for it. */
-function shutDownAtSignal(tree: EchoSupervisor): void {
-  let shuttingDown = false;
+/** Resolves at the first signal; the second does not wait for the end. */
+function shutdownAsked(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let asked = false;
   for (const [signal, number] of Object.entries(SIGNALS)) {
     Deno.addSignalListener(signal as keyof typeof SIGNALS, () => {
-      if (shuttingDown) Deno.exit(128 + number);
-      shuttingDown = true;
-      tree.shutdown();
+      if (asked) Deno.exit(128 + number);
+      asked = true;
+      resolve();
     });
   }
+  return promise;
 }
