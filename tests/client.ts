@@ -99,14 +99,60 @@ export class Client {
   }
 }
 
-/** Connects, sends and resets, without waiting for an echo. Settles when the socket is gone. */
-export async function reset(port: number, what = ""): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+/** Connects so many clients at once. */
+export function connectAll(port: number, count: number): Promise<Client[]> {
+  return Promise.all(
+    Array.from({ length: count }, () => Client.connect(port)),
+  );
+}
+
+/**
+ * Connects, sends and resets. Settles when the socket is gone.
+ *
+ * @param port Where to.
+ * @param what What is sent.
+ * @param echoed How many bytes of it must have come back before the reset; by default no echo is read.
+ */
+export async function reset(
+  port: number,
+  what: string | Uint8Array = "",
+  echoed = 0,
+): Promise<void> {
+  const resetNow = await resettable(port, what, echoed);
+  await resetNow();
+}
+
+/**
+ * Connects, sends, and waits until so many bytes have come back.
+ *
+ * @returns Resets the connection. Settles when the socket is gone.
+ */
+export async function resettable(
+  port: number,
+  what: string | Uint8Array,
+  echoed: number,
+): Promise<() => Promise<void>> {
+  const ready = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<void>();
   const socket = net.connect(port, "127.0.0.1", () => {
-    if (what === "") socket.resetAndDestroy();
-    else socket.write(what, () => socket.resetAndDestroy());
+    if (what.length === 0) ready.resolve();
+    else socket.write(what, () => echoed === 0 && ready.resolve());
   });
+  let received = 0;
+  if (echoed > 0) {
+    socket.on("data", ({ length }) => {
+      received += length;
+      if (received >= echoed) ready.resolve();
+    });
+  }
   socket.on("error", () => {});
-  socket.on("close", () => resolve());
-  await promise;
+  socket.on("close", () => {
+    ready.resolve();
+    gone.resolve();
+  });
+  await ready.promise;
+  return () => {
+    socket.resetAndDestroy();
+    return gone.promise;
+  };
 }

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { PROGRAM } from "./program.ts";
+
+const root = new URL("../", import.meta.url);
+
+/** Files that may hold examples: the README, and what users can import. */
+async function documents(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(new URL("lib/", root))) {
+    names.push(`lib/${name}`);
+  }
+  for await (const { name } of Deno.readDir(root)) {
+    if (name === "README.md") names.push(name);
+  }
+  return names.sort();
+}
+
+Deno.test({
+  name: "every example in the documentation has the right types and works",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const files = await documents();
+    const anyPort = new URL("any_port.ts", import.meta.url).pathname;
+    const { success, stdout, stderr } = await new Deno.Command(
+      Deno.execPath(),
+      {
+        args: [
+          "test",
+          "--doc",
+          "--no-prompt",
+          "--allow-net",
+          "--allow-read",
+          `--preload=${anyPort}`,
+          // Lines for a prompt (`js`) leave their server running.
+          "--filter=/\\.ts$/",
+          ...files,
+        ],
+        cwd: root,
+        env: { NO_COLOR: "1" },
+      },
+    ).output();
+    const said = new TextDecoder().decode(stdout);
+    assert.ok(success, said + new TextDecoder().decode(stderr));
+    const passed = Number(said.match(/ok \| (\d+) passed/)?.[1]);
+    assert.ok(passed >= await countExamples(files), said);
+  },
+});
+
+async function countExamples(files: string[]): Promise<number> {
+  let count = 0;
+  for (const file of files) {
+    const text = await Deno.readTextFile(new URL(file, root));
+    count += text.match(/^[ *]*```ts\b(?!.*\bignore\b)/gm)?.length ?? 0;
+  }
+  return count;
+}

@@ -1,0 +1,11 @@
+/**
+ * Load it first, and the first worker dies at SIGUSR1.
+ *
+ * @module
+ */
+
+import { MortalWorkers } from "./mortal_workers.ts";
+
+const workers = new MortalWorkers();
+
+Deno.addSignalListener("SIGUSR1", () => workers.kill(0));
