@@ -1,4 +1,4 @@
-import { pause } from "./abort.ts";
+import { pause, turn } from "./turns.ts";
 
 /** Milliseconds to wait for descriptors to come free. */
 const SHORTAGE_PAUSE = 100;
@@ -7,6 +7,9 @@ const SHORTAGE_PAUSE = 100;
  * Milliseconds without a shortage after which the next one is another episode.
  */
 const SHORTAGE_EPISODE = 1000;
+
+/** Connections accepted in a row before those that are served get their turn. */
+const TURN = 8;
 
 /** What connections are accepted from: a `Deno.Listener` of any transport. */
 export interface Acceptable<C> {
@@ -41,6 +44,7 @@ export async function* accept<C>(
 ): AsyncGenerator<C, void> {
   const { signal, onPassedOver, onShortage } = options;
   let lastShortage = -Infinity;
+  let accepted = 0;
   while (!signal.aborted) {
     let connection: C;
     try {
@@ -61,6 +65,7 @@ export async function* accept<C>(
       continue;
     }
     yield connection;
+    if (++accepted % TURN === 0) await turn();
   }
 }
 

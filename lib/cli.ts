@@ -1,5 +1,6 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import type { EchoSupervisorOptions } from "./echo_supervisor.ts";
+import { escapeControls } from "./escape.ts";
 import { type Limit, type LimitName, LIMITS } from "./limits.ts";
 import type { LogFormat, LoggerOptions } from "./logger.ts";
 import type { Mode } from "./options.ts";
@@ -113,11 +114,11 @@ export function parseCommandLine(args: string[]): Command {
     const { name, rawName } = token;
     if (!isOption(name)) {
       throw new UsageError(
-        `unknown option ${Deno.inspect(rawName)}: see echoserver --help`,
+        `unknown option ${quote(rawName)}: see echoserver --help`,
       );
     }
-    if (name === "help" || name === "version") return { name };
     given[name] = checkValue(name, token.value);
+    if (name === "help" || name === "version") return { name };
   }
   return serve(given);
 }
@@ -210,7 +211,7 @@ function checkValue(name: OptionName, value: string | undefined): string {
   if (!option.value) {
     if (value !== undefined) {
       throw new UsageError(
-        `--${name} takes no value, not ${JSON.stringify(value)}`,
+        `--${name} takes no value, not ${quote(value)}`,
       );
     }
     return "on";
@@ -218,7 +219,7 @@ function checkValue(name: OptionName, value: string | undefined): string {
   if (value && takes(option, value)) return value;
   const instead = value === undefined
     ? "and none is given"
-    : `not ${JSON.stringify(value)}`;
+    : `not ${quote(value)}`;
   throw new UsageError(`--${name} takes ${kindOf(option)}, ${instead}`);
 }
 
@@ -236,11 +237,16 @@ function kindOf({ sets, words }: Option): string {
     : "an address";
 }
 
+/** A word as it was given, without what could steer a terminal. */
+function quote(word: string): string {
+  return escapeControls(JSON.stringify(word));
+}
+
 function strayWord(word: string): string {
   const cure = takes(OPTIONS.port, word)
     ? `use --port ${word}`
     : "see echoserver --help";
-  return `unexpected ${JSON.stringify(word)}: ${cure}`;
+  return `unexpected ${quote(word)}: ${cure}`;
 }
 
 function serve(given: Partial<Record<OptionName, string>>): Command {

@@ -1,6 +1,7 @@
 import { lazy } from "./lazy.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { LineStream } from "./line_stream.ts";
+import { lockedReadable, lockedWritable } from "./locked.ts";
 import type { Socket } from "./socket.ts";
 
 /** A client's connection, as a {@linkcode Handler} sees it. */
@@ -164,18 +165,4 @@ function writableOf(socket: Socket): WritableStream<Uint8Array> {
     close: () => socket.closeWrite(),
     abort: () => socket.close(),
   });
-}
-
-/** What a fused stream is to those who look at it. */
-function lockedReadable(): ReadableStream<Uint8Array> {
-  const stream = new ReadableStream<Uint8Array>();
-  stream.getReader();
-  return stream;
-}
-
-/** What a fused stream is to those who look at it. */
-function lockedWritable(): WritableStream<Uint8Array> {
-  const stream = new WritableStream<Uint8Array>();
-  stream.getWriter();
-  return stream;
 }

@@ -1,8 +1,8 @@
-import { aborted } from "./abort.ts";
+import { aborted } from "./turns.ts";
 import { checkNumber, LIMITS } from "./limits.ts";
 import { type EchoServerOptions, type Settings, settle } from "./options.ts";
 import { reasonOf } from "./reason.ts";
-import { connectionsOf, type EchoServer } from "./server.ts";
+import type { EchoServer } from "./server.ts";
 import { Supervisor } from "./supervisor.ts";
 import { superviseThreads } from "./threads.ts";
 
@@ -144,9 +144,8 @@ function superviseServer(
   Server: typeof EchoServer,
   settings: Settings,
 ): Deno.NetAddr {
-  const connections = connectionsOf(settings);
-  let started: EchoServer | undefined = Server.on(settings, { connections });
-  const { addr } = started;
+  let started: EchoServer | undefined = Server.on(settings);
+  const { addr, connections } = started;
   supervisor.startChild({
     id: "connections",
     restart: "permanent",

@@ -1,5 +1,6 @@
-import { LineBuffer } from "./line_buffer.ts";
 import { checkNumber, LIMITS } from "./limits.ts";
+import { LineBuffer } from "./line_buffer.ts";
+import { lockedWritable } from "./locked.ts";
 
 /** Options of {@linkcode LineStream}. */
 export interface LineStreamOptions {
@@ -60,7 +61,8 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
 
   /** Takes bytes in chunks of any size. */
   get writable(): WritableStream<Uint8Array> {
-    return this.#transform().writable;
+    const elsewhere = this.#fused && !this.#stream;
+    return elsewhere ? lockedWritable() : this.#transform().writable;
   }
 
   /**

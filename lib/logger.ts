@@ -1,4 +1,5 @@
 import { showAddress } from "./address.ts";
+import { escapeControls } from "./escape.ts";
 import type { ServerEvent } from "./events.ts";
 
 /** How log lines look. */
@@ -155,13 +156,5 @@ function asJson(
     event: type,
     message,
     ...Object.fromEntries(flat),
-  });
-}
-
-/** Nothing that comes from outside may end a line, or steer a terminal. */
-function escapeControls(text: string): string {
-  // deno-lint-ignore no-control-regex -- they are what is looked for
-  return text.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
 }

@@ -29,7 +29,13 @@ export class EchoServer {
   readonly finished: Promise<void>;
 
   readonly #listener: Deno.TcpListener;
-  readonly #connections: Connections;
+  /**
+   * The connections it has accepted.
+   *
+   * @ignore
+   */
+  readonly connections: Connections;
+
   readonly #settings: Settings;
   readonly #closing = new AbortController();
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -41,7 +47,7 @@ export class EchoServer {
   ) {
     this.#settings = settings;
     this.#listener = listener;
-    this.#connections = connections;
+    this.connections = connections;
     this.addr = listener.addr as Deno.NetAddr;
     this.finished = this.#finish.promise;
     // Whoever awaits it sees the rejection; that nobody does must not end the
@@ -109,7 +115,7 @@ export class EchoServer {
    */
   async shutdown(): Promise<void> {
     this.close();
-    await this.#connections.drain();
+    await this.connections.drain();
     this.#finish.resolve();
   }
 
@@ -119,7 +125,7 @@ export class EchoServer {
   }
 
   async #accept(): Promise<void> {
-    const connections = this.#connections;
+    const connections = this.connections;
     const incoming = accept(this.#listener, {
       signal: this.#closing.signal,
       onPassedOver: () => connections.totals.passedOver++,

@@ -6,6 +6,9 @@ import { reasonOf } from "./reason.ts";
  */
 export type Restart = "permanent" | "transient" | "temporary";
 
+/** The longest time, in milliseconds, that a timer can be set to: 24 days. */
+const FOREVER = 2 ** 31 - 1;
+
 /** What a {@linkcode Supervisor} runs. */
 export interface ChildSpec {
   /** Names the child. No two children that are alive share one. */
@@ -248,7 +251,11 @@ export class Supervisor {
   async #stop(ended?: string): Promise<void> {
     this.#stopping = true;
     const { promise: timedOut, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.#options.shutdownTimeout * 1000);
+    const { shutdownTimeout } = this.#options;
+    const timer = setTimeout(
+      resolve,
+      Math.min(shutdownTimeout * 1000, FOREVER),
+    );
     const children = [...this.#children.values()].filter(({ spec }) =>
       spec.id !== ended
     );

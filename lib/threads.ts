@@ -1,4 +1,4 @@
-import { aborted, pause } from "./abort.ts";
+import { aborted, pause } from "./turns.ts";
 import type { Totals } from "./events.ts";
 import type { Settings } from "./options.ts";
 import { listen } from "./server.ts";

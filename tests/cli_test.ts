@@ -49,7 +49,7 @@ const WRONG: [args: string[], message: string][] = [
   [["--workers", "257"], takes("workers", 'not "257"')],
   [
     ["--workers", "3", "--max-connections", "2"],
-    "--workers takes no more than there may be connections (2), not 3",
+    "--workers takes at most --max-connections (2), not 3",
   ],
   [["--host"], "--host takes an address, and none is given"],
   [["--host="], '--host takes an address, not ""'],

@@ -221,7 +221,7 @@ Deno.test({
   assert.equal(await bystander.echo("here\n"), "here\n");
   program.kill("SIGSTOP");
   const flood = await connectAll(program.port, 3000);
-  // The backlog is a queue: once the last of them is served, all are.
+  // The backlog is a queue: once the last of them is served, all have been accepted.
   const last = flood.at(-1)!;
   let over = false;
   const served = last.echo("last\n").finally(() => over = true);
@@ -233,8 +233,7 @@ Deno.test({
   }
   assert.equal(await served, "last\n");
   for (const client of flood) client.close();
-  console.log("turns", turns);
-  assert.ok(turns > 10, `it was served ${turns} times meanwhile`);
+  assert.ok(turns > 5, `it was served ${turns} times meanwhile`);
 });
 
 // Descriptors
@@ -257,7 +256,7 @@ Deno.test({
     served.push(client);
     if (leave) client.close();
   });
-  await program.saw(/warning cannot accept \(EMFILE\).*ulimit -n.*\n/);
+  await program.saw(/warning out of descriptors \(EMFILE\).*ulimit -n.*\n/);
   await Promise.race(echoes);
   // Each round trip is a turn of the server's loop: in so many of them it tries to accept several times.
   for (let i = 0; i < 2000; i++) {

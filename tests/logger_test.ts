@@ -62,7 +62,7 @@ for (
     ],
     [
       SHORTAGE,
-      'warning cannot accept (EMFILE): clients wait; raise "ulimit -n" or lower --max-connections',
+      'warning out of descriptors (EMFILE), clients wait: raise "ulimit -n"',
     ],
     [RESTART, "warning restarting server: accept failed"],
     [DRAIN, "info draining 2 connections"],

@@ -21,3 +21,8 @@ export function pause(
     signal.addEventListener("abort", end);
   });
 }
+
+/** Waits for the event loop to go round, in which every socket has its turn. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
