@@ -64,6 +64,10 @@ for (
       SHORTAGE,
       'warning out of descriptors (EMFILE), clients wait: raise "ulimit -n"',
     ],
+    [
+      { type: "shortage", code: "ENOBUFS" },
+      "warning out of memory for sockets (ENOBUFS), clients wait",
+    ],
     [RESTART, "warning restarting server: accept failed"],
     [DRAIN, "info draining 2 connections"],
     [

@@ -89,6 +89,18 @@ Deno.test({
 });
 
 Deno.test({
+  name: "EchoServer holds an unfinished line until its LF",
+  ignore,
+}, async () => {
+  await using server = await start();
+  using client = await Client.connect(server.addr.port);
+  await client.send("one\ntw");
+  assert.equal(text((await client.receive())!), "one\n");
+  await client.send("o\n");
+  assert.equal(await client.receiveText(4), "two\n");
+});
+
+Deno.test({
   name: "EchoServer in raw mode gives back bytes as they come",
   ignore,
 }, async () => {
