@@ -68,7 +68,8 @@ export interface EchoServerOptions {
    */
   handler?: Handler;
   /**
-   * Hears of everything worth telling: see {@linkcode ServerEvent}.
+   * Hears of everything worth telling: see {@linkcode ServerEvent}. What it
+   * throws is ignored: who listens cannot end the server.
    *
    * @default {() => {}}
    */
@@ -130,7 +131,13 @@ export function settle(options: number | EchoServerOptions): Settings {
     idleTimeout: number("idleTimeout"),
     shutdownTimeout: number("shutdownTimeout"),
     backlog: number("backlog"),
-    onEvent,
+    onEvent: (event) => {
+      try {
+        onEvent(event);
+      } catch {
+        // A log that cannot be written is no reason to stop serving.
+      }
+    },
     ...handler && { handler },
   };
 }

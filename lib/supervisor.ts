@@ -45,7 +45,8 @@ export interface SupervisorOptions {
    */
   shutdownTimeout?: number;
   /**
-   * Hears that a child has ended, and will be started again at once.
+   * Hears that a child has ended, and will be started again at once. It must
+   * not throw.
    *
    * @default {() => {}}
    */

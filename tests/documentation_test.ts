@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { help } from "../lib/cli.ts";
 import { PROGRAM } from "./program.ts";
 
 const root = new URL("../", import.meta.url);
@@ -14,6 +15,15 @@ async function documents(): Promise<string[]> {
   }
   return names.sort();
 }
+
+Deno.test({
+  name: "the README shows the help page as it is",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const readme = await Deno.readTextFile(new URL("README.md", root));
+    assert.ok(readme.includes(help().trimEnd()));
+  },
+});
 
 Deno.test({
   name: "every example in the documentation has the right types and works",

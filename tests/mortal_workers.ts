@@ -14,6 +14,8 @@ export class MortalWorkers implements Disposable {
   readonly settings: { port: number; maxConnections: number }[] = [];
   /** How many connections of each have ended. */
   readonly served: number[] = [];
+  /** How many have stopped as they were told. */
+  stopped = 0;
   readonly #Worker = globalThis.Worker;
   #listening = 0;
   #news = Promise.withResolvers<void>();
@@ -21,7 +23,7 @@ export class MortalWorkers implements Disposable {
   constructor() {
     const { all, settings } = this;
     const hear = (index: number, { data }: MessageEvent) =>
-      this.#hear(index, data.event?.type);
+      this.#hear(index, data.event?.type ?? data.type);
     globalThis.Worker = class extends this.#Worker {
       constructor() {
         super(import.meta.resolve("./mortal_worker.ts"), { type: "module" });
@@ -60,6 +62,7 @@ export class MortalWorkers implements Disposable {
     if (event === "connection") {
       this.served[index] = (this.served[index] ?? 0) + 1;
     }
+    if (event === "stopped") this.stopped++;
     if (event !== "listening") return;
     this.#listening++;
     this.#news.resolve();
