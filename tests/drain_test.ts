@@ -232,18 +232,20 @@ Deno.test({
   let onMove = () => {
     if (++moves === 50 * clients.length) busy.resolve();
   };
-  const talks = clients.map((client) => client.talk(() => onMove()));
-  await busy.promise;
+  const talks = Promise.all(
+    clients.map((client) => client.talk(() => onMove())),
+  );
+  await Promise.race([busy.promise, talks]);
   await frozen(program, async () => {
     const full = Promise.withResolvers<void>();
     onMove = () => {
       if (clients.every(({ underWay }) => underWay === DEPTH)) full.resolve();
     };
     onMove();
-    await full.promise;
+    await Promise.race([full.promise, talks]);
   });
   const arrived = clients.map(({ sent }) => sent);
-  for (const [i, back] of (await Promise.all(talks)).entries()) {
+  for (const [i, back] of (await talks).entries()) {
     const lines = back.split("\n").length - 1;
     assert.ok(
       lines >= arrived[i]!,
