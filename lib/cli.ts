@@ -225,7 +225,7 @@ function checkValue(name: OptionName, value: string | undefined): string {
 
 function takes({ sets, words }: Option, value: string): boolean {
   if (words) return words.includes(value);
-  if (!sets) return true;
+  if (!sets) return !value.startsWith("-");
   const { min, max }: Limit = LIMITS[sets];
   return /^[0-9]+$/.test(value) && Number(value) >= min && Number(value) <= max;
 }

@@ -72,6 +72,7 @@ export class LineBuffer {
     this.#keepRest();
     const tail = this.#bytes.subarray(0, this.#held);
     this.#held = 0;
+    this.#filled = 0;
     return tail;
   }
 

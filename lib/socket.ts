@@ -134,7 +134,7 @@ export class Socket {
 
   /** Sends FIN. Doing so twice is fine. */
   async closeWrite(): Promise<void> {
-    if (this.#outputEnded) return;
+    if (this.#outputEnded || this.#closed) return;
     this.#outputEnded = true;
     await this.#wire.closeWrite();
   }
@@ -185,7 +185,9 @@ export class Socket {
     if (this.#closed) return;
     this.verdict ??= verdict;
     this.#closed = true;
-    this.#inputEnded = true;
+    // A read that a failed handler has left behind ends as at the end of input:
+    // nobody may be there to hear that it failed.
+    this.end();
     this.#wire.close();
   }
 
