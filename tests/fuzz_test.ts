@@ -27,21 +27,27 @@ async function seed(): Promise<number> {
   return given ? Number(given) : Date.now() % 1_000_000;
 }
 
-/** Lets all clients loose, each with a sequence of its own, so that they are the same however they interleave. */
+/**
+ * Lets all clients loose, each with a sequence of its own, so that they are the same however they interleave. At the
+ * first that fails no more are started, and none is left alone.
+ */
 async function fuzz(port: number, seed: number): Promise<void> {
   console.log(`seed ${seed}`);
+  const failures: Error[] = [];
   let next = 0;
   const oneByOne = async () => {
-    while (next < CLIENTS) {
+    while (next < CLIENTS && failures.length === 0) {
       const index = next++;
       try {
         await anyClient(port, new Random(seed * CLIENTS + index));
       } catch (cause) {
-        throw new Error(`client ${index} of seed ${seed} failed`, { cause });
+        const what = `client ${index} of seed ${seed} failed`;
+        failures.push(new Error(what, { cause }));
       }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
+  if (failures.length > 0) throw failures[0];
 }
 
 for (
