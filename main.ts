@@ -23,24 +23,21 @@ async function main(args: string[]): Promise<number> {
     console.error(`echoserver: ${reasonOf(error)}`);
     return 2;
   }
-  if (command.name === "help") console.log(help());
-  if (command.name === "version") console.log(version());
-  return command.name === "serve" ? await serve(command) : 0;
+  if (command.name === "serve") return await serve(command);
+  console.log(command.name === "help" ? help() : version());
+  return 0;
 }
 
-async function serve({ options, log }: Command & { name: "serve" }) {
-  const onEvent = logger(log);
+async function serve(command: Command & { name: "serve" }): Promise<number> {
+  const options = { ...command.options, onEvent: logger(command.log) };
   const asked = shutdownAsked();
   try {
-    const tree = await EchoSupervisor.start(EchoServer, {
-      ...options,
-      onEvent,
-    });
+    const tree = await EchoSupervisor.start(EchoServer, options);
     asked.then(() => tree.shutdown());
     await tree.finished;
     return 0;
   } catch (error) {
-    onEvent({ type: "failure", reason: reasonOf(error) });
+    options.onEvent({ type: "failure", reason: reasonOf(error) });
     return 1;
   }
 }

@@ -3,18 +3,13 @@ import type { EchoSupervisorOptions } from "./echo_supervisor.ts";
 import { escapeControls } from "./escape.ts";
 import { type Limit, type LimitName, LIMITS } from "./limits.ts";
 import type { LogFormat, LoggerOptions } from "./logger.ts";
-import type { Mode } from "./options.ts";
+import { type Mode, MODES } from "./options.ts";
 import deno from "../deno.json" with { type: "json" };
 
 /** What the command line asks for. */
 export type Command =
   | { name: "help" | "version" }
   | { name: "serve"; options: EchoSupervisorOptions; log: LoggerOptions };
-
-/** The command line is wrong; the message says what, in one line. */
-export class UsageError extends Error {
-  override name = "UsageError";
-}
 
 /** One option: parsing, checking and help are made from these. */
 interface Option {
@@ -46,7 +41,7 @@ const OPTIONS = {
   },
   "mode": {
     value: "line|raw",
-    words: ["line", "raw"],
+    words: MODES,
     help: "give back whole lines, or bytes as they come",
   },
   "max-line-length": {
@@ -95,8 +90,8 @@ type OptionName = keyof typeof OPTIONS;
 /**
  * Reads the command line.
  *
- * @throws {UsageError} If it is wrong: an unknown option, a value that an
- * option does not take, a stray word.
+ * @throws {Error} If it is wrong: an unknown option, a value that an option
+ * does not take, a stray word. The message says so in one line.
  */
 export function parseCommandLine(args: string[]): Command {
   const { tokens } = parseArgs({
@@ -107,20 +102,16 @@ export function parseCommandLine(args: string[]): Command {
   });
   const given: Partial<Record<OptionName, string>> = {};
   for (const token of tokens) {
-    if (token.kind === "positional") {
-      throw new UsageError(strayWord(token.value));
-    }
+    if (token.kind === "positional") throw new Error(strayWord(token.value));
     if (token.kind === "option-terminator") continue;
     const { name, rawName } = token;
     if (!isOption(name)) {
-      throw new UsageError(
-        `unknown option ${quote(rawName)}: see echoserver --help`,
-      );
+      throw new Error(`unknown option ${quote(rawName)}: ${SEE_HELP}`);
     }
     given[name] = checkValue(name, token.value);
     if (name === "help" || name === "version") return { name };
   }
-  return serve(given);
+  return serveCommand(given);
 }
 
 /** The page that `--help` prints, at most 80 columns wide. */
@@ -151,8 +142,7 @@ Examples:
   echoserver                                    lines, on port 1050
   echoserver --host :: --port 7 --mode raw      RFC 862, on IPv4 and IPv6
   echoserver --max-connections 1                one client at a time
-  echoserver --workers 4 --log-format json      four threads, JSON lines as log
-`;
+  echoserver --workers 4 --log-format json      four threads, JSON lines as log`;
 }
 
 /** The line that `--version` prints. */
@@ -161,6 +151,7 @@ export function version(): string {
   return `echoserver ${deno.version} (Deno ${version.deno}, ${build.target})`;
 }
 
+const SEE_HELP = "see echoserver --help";
 const WIDTH = 80;
 const HELP_COLUMN = 36;
 
@@ -210,9 +201,7 @@ function checkValue(name: OptionName, value: string | undefined): string {
   const option: Option = OPTIONS[name];
   if (!option.value) {
     if (value !== undefined) {
-      throw new UsageError(
-        `--${name} takes no value, not ${quote(value)}`,
-      );
+      throw new Error(`--${name} takes no value, not ${quote(value)}`);
     }
     return "on";
   }
@@ -220,7 +209,7 @@ function checkValue(name: OptionName, value: string | undefined): string {
   const instead = value === undefined
     ? "and none is given"
     : `not ${quote(value)}`;
-  throw new UsageError(`--${name} takes ${kindOf(option)}, ${instead}`);
+  throw new Error(`--${name} takes ${kindOf(option)}, ${instead}`);
 }
 
 function takes({ sets, words }: Option, value: string): boolean {
@@ -243,15 +232,13 @@ function quote(word: string): string {
 }
 
 function strayWord(word: string): string {
-  const cure = takes(OPTIONS.port, word)
-    ? `use --port ${word}`
-    : "see echoserver --help";
+  const cure = takes(OPTIONS.port, word) ? `use --port ${word}` : SEE_HELP;
   return `unexpected ${quote(word)}: ${cure}`;
 }
 
-function serve(given: Partial<Record<OptionName, string>>): Command {
+function serveCommand(given: Partial<Record<OptionName, string>>): Command {
   if (given.quiet && given.verbose) {
-    throw new UsageError("--quiet and --verbose exclude each other");
+    throw new Error("--quiet and --verbose exclude each other");
   }
   const options: EchoSupervisorOptions = {};
   for (const [name, value] of Object.entries(given) as [OptionName, string][]) {
@@ -263,7 +250,7 @@ function serve(given: Partial<Record<OptionName, string>>): Command {
     maxConnections = LIMITS.maxConnections.default,
   } = options;
   if (workers > maxConnections) {
-    throw new UsageError(
+    throw new Error(
       `--workers takes at most --max-connections (${maxConnections}), not ${workers}`,
     );
   }

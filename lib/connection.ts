@@ -18,7 +18,8 @@ export interface Connection {
   readonly remoteAddr: Deno.Addr;
   /**
    * Aborts when the server gives the connection up: at the deadline of a
-   * shutdown, or after the idle time-out.
+   * shutdown, or after the idle time-out. What a listener of it throws nobody
+   * can catch, and it ends the process.
    */
   readonly signal: AbortSignal;
 }
@@ -59,7 +60,8 @@ type Use = "none" | "made" | "fused";
  * Piped into each other, directly or through a plain {@linkcode LineStream},
  * they are *fused*: the bytes take the loop of {@linkcode pump}, no chunk
  * enters a queue, and no stream of the platform is made. Every other pipe takes
- * the platform's streams and means the same.
+ * the platform's streams and means the same. (One trace is left: streams that
+ * were fused stay locked when the pipe is done.)
  *
  * ```text
  *   fused      socket ─► LineBuffer ─► socket

@@ -40,7 +40,7 @@ export class Connections {
   readonly #settings: Settings;
   readonly #handler: Handler;
   readonly #onEvent: (event: ServerEvent) => void;
-  readonly #pulse: Pulse = { sweep: 0, drainStep: 0, heard: 0 };
+  readonly #pulse: Pulse = { sweep: 0, drainStep: 0, news: 0 };
   readonly #children = new Supervisor({ shutdownTimeout: LAST_WORDS / 1000 });
   readonly #open = new Set<Socket>();
   readonly #sweeper: ReturnType<typeof setInterval> | undefined;
@@ -86,7 +86,7 @@ export class Connections {
     this.#children.startChild({
       id,
       restart: "temporary",
-      run: () => this.#serve(socket),
+      run: () => this.#handle(socket),
     });
   }
 
@@ -95,10 +95,10 @@ export class Connections {
    * or the time is up.
    */
   drain(): Promise<void> {
-    return this.#drained ??= this.#drain();
+    return this.#drained ??= this.#drainOnce();
   }
 
-  async #serve(socket: Socket): Promise<void> {
+  async #handle(socket: Socket): Promise<void> {
     const start = performance.now();
     let failure: unknown;
     try {
@@ -138,7 +138,7 @@ export class Connections {
     }
   }
 
-  async #drain(): Promise<void> {
+  async #drainOnce(): Promise<void> {
     this.#onEvent({ type: "drain", connections: this.#open.size });
     await this.#drainUntil(
       performance.now() + this.#settings.shutdownTimeout * 1000,
@@ -158,13 +158,13 @@ export class Connections {
   async #drainUntil(deadline: number): Promise<void> {
     const pulse = this.#pulse;
     let lastNews = pulse.drainStep = 1;
-    let { heard } = pulse;
+    let { news } = pulse;
     // At least one step, for a client that was accepted at the last moment.
     do {
       await step();
       pulse.drainStep++;
-      if (pulse.heard > heard) lastNews = pulse.drainStep;
-      heard = pulse.heard;
+      if (pulse.news > news) lastNews = pulse.drainStep;
+      news = pulse.news;
       if (pulse.drainStep - lastNews < QUIET_STEPS) continue;
       for (const socket of this.#open) socket.endIfQuiet(QUIET_STEPS);
     } while (this.#open.size > 0 && performance.now() < deadline);

@@ -16,8 +16,10 @@ const DRAIN_MARGIN = 2;
 export interface EchoSupervisorOptions extends EchoServerOptions {
   /**
    * Threads that share the port, 1 to 256 and no more than `maxConnections`,
-   * which they share out among them. More than one is for Linux, needs
-   * `--allow-read` under `deno run`, and allows no `handler`.
+   * which they share out among them. The kernel deals new clients out to the
+   * threads whatever their load: one can be full while another has room. More
+   * than one thread is for Linux, needs `--allow-read` under `deno run`, and
+   * allows no `handler`.
    *
    * @default {1}
    */
@@ -25,9 +27,9 @@ export interface EchoSupervisorOptions extends EchoServerOptions {
 }
 
 /**
- * An echo server that is started again when it fails, one for one; its
- * connections are served on meanwhile. Each connection is a temporary child, the
- * others are permanent.
+ * An echo server that is started again when it fails, one for one. Its
+ * connections are served on meanwhile, but those of a thread that dies end with
+ * it. Each connection is a temporary child, the others are permanent.
  *
  * ```text
  *   one thread                      workers: 2
@@ -82,6 +84,7 @@ export class EchoSupervisor {
    * for workers `--allow-read`.
    * @throws {Deno.errors.NotSupported} If the system cannot share a port among
    * workers.
+   * @throws {Error} If there are too few descriptors for so many workers.
    */
   static async start(
     Server: typeof EchoServer,

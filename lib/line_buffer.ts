@@ -1,8 +1,8 @@
 const LF = 0x0a;
 
 /**
- * What an idle connection holds: small, because most connections are idle most
- * of the time.
+ * What a connection begins with: small, because many never send more than a
+ * short line. It grows with what is sent, and never shrinks.
  */
 const FIRST_ROOM = 256;
 

@@ -131,6 +131,7 @@ export class EchoServer {
       onPassedOver: () => connections.totals.passedOver++,
       onShortage: (code) => this.#settings.onEvent({ type: "shortage", code }),
     });
+    // Before the first accept too: this server may follow one that failed.
     await connections.vacancy();
     for await (const connection of incoming) {
       try {

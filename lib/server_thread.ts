@@ -58,13 +58,6 @@ export class ServerThread {
     this.#order({ type: "shutdown" });
   }
 
-  /** Ends the thread at once, and with it its connections. */
-  terminate(): void {
-    this.#worker.terminate();
-    this.#draining.resolve(0);
-    this.#totals.resolve(NOTHING);
-  }
-
   #order(order: Order): void {
     this.#worker.postMessage(order);
   }
@@ -73,7 +66,7 @@ export class ServerThread {
     if (report.type === "failed") {
       this.#die(report.reason);
     } else if (report.type === "stopped") {
-      this.terminate();
+      this.#terminate();
       this.#finished.resolve();
     } else if (report.event.type === "listening") {
       this.#listening.resolve();
@@ -87,8 +80,15 @@ export class ServerThread {
     }
   }
 
+  /** Ends the thread at once, and with it its connections. */
+  #terminate(): void {
+    this.#worker.terminate();
+    this.#draining.resolve(0);
+    this.#totals.resolve(NOTHING);
+  }
+
   #die(reason: string): void {
-    this.terminate();
+    this.#terminate();
     const error = new Error(reason);
     this.#listening.reject(error);
     this.#finished.reject(error);

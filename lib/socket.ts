@@ -21,7 +21,7 @@ export interface Pulse {
    * Counts, during a drain, the reads that may have brought what had arrived
    * before it.
    */
-  heard: number;
+  news: number;
 }
 
 /**
@@ -52,10 +52,11 @@ export class Socket {
   readonly #wire: Wire;
   readonly #pulse: Pulse;
   readonly #finishesLines: boolean;
-  #controller: AbortController | undefined;
+  /** Made when somebody wants it: most handlers do not. */
+  #abort: AbortController | undefined;
   #lastByte = LF;
   #lastSweep: number;
-  #heard = false;
+  #wasNews = false;
   #inputEnded = false;
   #peerEnded = false;
   #outputEnded = false;
@@ -93,7 +94,7 @@ export class Socket {
    * or when it is idle too long.
    */
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    return (this.#abort ??= new AbortController()).signal;
   }
 
   /** Idle sweeps since a byte last moved. */
@@ -123,13 +124,13 @@ export class Socket {
 
   /** Writes all of `bytes`. */
   async write(bytes: Uint8Array): Promise<void> {
-    let sent = await this.#wire.write(bytes);
-    this.#moved();
-    while (sent < bytes.length) {
-      sent += await this.#wire.write(bytes.subarray(sent));
+    for (let rest = bytes;;) {
+      const sent = await this.#wire.write(rest);
+      this.bytesOut += sent;
       this.#moved();
+      if (sent === rest.length) return;
+      rest = rest.subarray(sent);
     }
-    this.bytesOut += sent;
   }
 
   /** Sends FIN. Doing so twice is fine. */
@@ -159,7 +160,7 @@ export class Socket {
 
   /** Tells the handler that the connection is given up. */
   abort(): void {
-    this.#abort.abort();
+    (this.#abort ??= new AbortController()).abort();
   }
 
   /**
@@ -171,6 +172,7 @@ export class Socket {
     this.end();
     if (!this.#peerEnded) {
       const peerEnd = Promise.withResolvers<unknown>();
+      // The read that is under way, or another, goes on for us alone.
       this.#resolve = this.#reject = peerEnd.resolve;
       if (!this.#reading) this.#readWire(new Uint8Array(4096));
       const timer = setTimeout(() => this.close(), LINGER * 1000);
@@ -189,11 +191,6 @@ export class Socket {
     // nobody may be there to hear that it failed.
     this.end();
     this.#wire.close();
-  }
-
-  /** Made when somebody wants it: most handlers do not. */
-  get #abort(): AbortController {
-    return this.#controller ??= new AbortController();
   }
 
   get #midLine(): boolean {
@@ -225,7 +222,7 @@ export class Socket {
     this.bytesIn += count;
     this.#lastByte = into[count - 1]!;
     this.#moved();
-    if (this.#pulse.drainStep > 0) this.#drain(count < into.length);
+    if (this.#pulse.drainStep > 0) this.#endIfEmptied(count < into.length);
     this.#resolve(count);
   }
 
@@ -233,10 +230,10 @@ export class Socket {
    * A read that began during the drain and did not fill its buffer has emptied
    * the kernel's.
    */
-  #drain(emptied: boolean): void {
+  #endIfEmptied(emptied: boolean): void {
     const drained = emptied && this.#readStep > 0 && !this.#midLine;
-    if (!this.#heard || drained) this.#pulse.heard++;
-    this.#heard = true;
+    if (!this.#wasNews || drained) this.#pulse.news++;
+    this.#wasNews = true;
     if (!drained) return;
     this.verdict ??= "drained";
     this.#inputEnded = true;

@@ -13,10 +13,7 @@ const SHORTAGE_PAUSE = 100;
 /** Descriptors that the start of a thread may need. */
 const THREAD_DESCRIPTORS = 24;
 
-/**
- * The tree of several threads. The first that is to stop stops them all, so
- * that one drain covers all.
- */
+/** The tree of several threads. */
 export async function superviseThreads(
   supervisor: Supervisor,
   settings: Settings,
@@ -24,45 +21,89 @@ export async function superviseThreads(
 ): Promise<Deno.NetAddr> {
   await requireThreads();
   const addr = settlePort(settings);
-  const alive = new Set<ServerThread>();
-  const start = async (index: number, signal?: AbortSignal) => {
-    const share = Math.floor((settings.maxConnections + index) / workers);
-    const own = { ...settings, port: addr.port, maxConnections: share };
-    const thread = await startThread(own, signal);
-    alive.add(thread);
-    return thread;
-  };
-  const started: ServerThread[] = [];
-  try {
-    for (let index = 0; index < workers; index++) {
-      started.push(await start(index));
-    }
-  } catch (error) {
-    for (const thread of started) thread.terminate();
-    throw error;
-  }
+  const threads = new Threads({ ...settings, port: addr.port }, workers);
+  await threads.startAll();
   settings.onEvent({ type: "listening", addr });
-
-  let drained: Promise<void> | undefined;
   for (let index = 0; index < workers; index++) {
     supervisor.startChild({
       id: `worker ${index + 1}`,
       restart: "permanent",
-      run: async (signal) => {
-        const thread = started.shift() ?? await start(index, signal);
-        try {
-          await Promise.race([thread.finished, aborted(signal)]);
-          if (!signal.aborted) return;
-          thread.shutdown();
-          await (drained ??= drain([...alive], settings));
-          await thread.finished;
-        } finally {
-          alive.delete(thread);
-        }
-      },
+      run: (signal) => threads.run(index, signal),
     });
   }
   return addr;
+}
+
+/**
+ * Threads that share a port and the limit of connections. The first that is to
+ * stop stops them all, so that one drain covers all.
+ */
+class Threads {
+  readonly #settings: Settings;
+  readonly #count: number;
+  readonly #alive = new Map<number, ServerThread>();
+  #drained: Promise<void> | undefined;
+
+  constructor(settings: Settings, count: number) {
+    this.#settings = settings;
+    this.#count = count;
+  }
+
+  /** Starts all of them, or none. */
+  async startAll(): Promise<void> {
+    try {
+      for (let index = 0; index < this.#count; index++) {
+        const code = descriptorShortage();
+        if (code) throw new Error(tooManyWorkers(index, code));
+        await this.#start(index);
+      }
+    } catch (error) {
+      const started = [...this.#alive.values()];
+      for (const thread of started) thread.shutdown();
+      await Promise.allSettled(started.map(({ finished }) => finished));
+      throw error;
+    }
+  }
+
+  /** Runs one, and starts it if it is not alive, until `signal` aborts. */
+  async run(index: number, signal: AbortSignal): Promise<void> {
+    if (!this.#alive.has(index)) {
+      await descriptors(this.#settings, signal);
+      if (signal.aborted) return;
+    }
+    const thread = this.#alive.get(index) ?? await this.#start(index);
+    try {
+      await Promise.race([thread.finished, aborted(signal)]);
+      if (!signal.aborted) return;
+      thread.shutdown();
+      await (this.#drained ??= this.#drain());
+      await thread.finished;
+    } finally {
+      this.#alive.delete(index);
+    }
+  }
+
+  async #start(index: number): Promise<ServerThread> {
+    const { maxConnections } = this.#settings;
+    const thread = new ServerThread({
+      ...this.#settings,
+      maxConnections: Math.floor((maxConnections + index) / this.#count),
+    });
+    await thread.listening;
+    this.#alive.set(index, thread);
+    return thread;
+  }
+
+  async #drain(): Promise<void> {
+    const { onEvent } = this.#settings;
+    const threads = [...this.#alive.values()];
+    for (const thread of threads) thread.shutdown();
+    const open = await Promise.all(threads.map((thread) => thread.draining));
+    const connections = open.reduce((sum, count) => sum + count, 0);
+    onEvent({ type: "drain", connections });
+    const served = await Promise.all(threads.map((thread) => thread.totals));
+    onEvent({ type: "stop", ...served.reduce(added, NOTHING) });
+  }
 }
 
 /**
@@ -74,33 +115,22 @@ function settlePort(settings: Settings): Deno.NetAddr {
   return listener.addr as Deno.NetAddr;
 }
 
-/** Starts a thread as soon as there are descriptors for it. */
-async function startThread(
-  settings: Settings,
-  signal = new AbortController().signal,
-): Promise<ServerThread> {
+function tooManyWorkers(index: number, code: string): string {
+  return `Cannot start worker ${index + 1}: out of descriptors (${code}), ` +
+    'raise "ulimit -n" or start fewer workers';
+}
+
+/** Settles when there are descriptors for a thread, or `signal` aborts. */
+async function descriptors(
+  { onEvent }: Settings,
+  signal: AbortSignal,
+): Promise<void> {
   let told = false;
   for (let code; (code = descriptorShortage()) && !signal.aborted;) {
-    if (!told) settings.onEvent({ type: "shortage", code });
+    if (!told) onEvent({ type: "shortage", code });
     told = true;
     await pause(SHORTAGE_PAUSE, signal);
   }
-  signal.throwIfAborted();
-  const thread = new ServerThread(settings);
-  await thread.listening;
-  return thread;
-}
-
-async function drain(
-  threads: ServerThread[],
-  { onEvent }: Settings,
-): Promise<void> {
-  for (const thread of threads) thread.shutdown();
-  const open = await Promise.all(threads.map((thread) => thread.draining));
-  const connections = open.reduce((sum, count) => sum + count, 0);
-  onEvent({ type: "drain", connections });
-  const served = await Promise.all(threads.map((thread) => thread.totals));
-  onEvent({ type: "stop", ...served.reduce(added, NOTHING) });
 }
 
 function added(one: Totals, other: Totals): Totals {

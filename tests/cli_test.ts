@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import deno from "../deno.json" with { type: "json" };
-import { help, parseCommandLine, UsageError, version } from "../lib/cli.ts";
+import { help, parseCommandLine, version } from "../lib/cli.ts";
 import { LIMITS } from "../lib/limits.ts";
 import { EXECUTABLE, PROGRAM, Program, run } from "./program.ts";
 
@@ -82,7 +82,6 @@ function isPlainLine(text: string): boolean {
 for (const [args, message] of WRONG) {
   Deno.test(`parseCommandLine refuses ${JSON.stringify(args)}`, () => {
     assert.throws(() => parseCommandLine(args), (error: Error) => {
-      assert.ok(error instanceof UsageError);
       assert.ok(error.message.startsWith(message), error.message);
       assert.ok(isPlainLine(`${error.message}\n`));
       return true;

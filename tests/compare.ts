@@ -39,8 +39,6 @@ const LOADS: Load[] = [
   },
 ];
 
-const HERE = new URL(".", import.meta.url).pathname;
-
 const NODE = `
   require("node:net").createServer((socket) => {
     socket.setNoDelay(true);
@@ -78,7 +76,12 @@ const TUTORIAL = `
 /** Command lines by name; `PORT` becomes the port. */
 const SERVERS: Record<string, string[]> = {
   "echoserver": [
-    ...[Deno.execPath(), "run", "--allow-net", `${HERE}../main.ts`],
+    ...[
+      Deno.execPath(),
+      "run",
+      "--allow-net",
+      import.meta.resolve("../main.ts"),
+    ],
     ...["--quiet", "--host", "127.0.0.1", "--port", "PORT"],
   ],
   "Deno's streams": [Deno.execPath(), "eval", STREAMS],

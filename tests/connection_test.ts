@@ -77,7 +77,7 @@ function connectionOver(wire: MemoryWire): SocketConnection {
 }
 
 function socketOver(wire: MemoryWire | Deno.Conn): Socket {
-  return new Socket(wire, { sweep: 0, drainStep: 0, heard: 0 }, true);
+  return new Socket(wire, { sweep: 0, drainStep: 0, news: 0 }, true);
 }
 
 for (const [road, echo] of Object.entries(ROADS)) {
@@ -121,6 +121,20 @@ for (const [road, echo] of Object.entries(ROADS)) {
     wire.close();
   });
 }
+
+Deno.test("Socket counts what it had sent before a write failed", async () => {
+  const wire = new MemoryWire();
+  wire.write = async (bytes) => {
+    if (bytes.length < 7) throw new Deno.errors.BrokenPipe("broken");
+    return await Promise.resolve(3);
+  };
+  const socket = socketOver(wire);
+  await assert.rejects(
+    socket.write(bytes("seven b")),
+    Deno.errors.BrokenPipe,
+  );
+  assert.equal(socket.bytesOut, 3);
+});
 
 for (const [road, echo] of Object.entries(ROADS)) {
   Deno.test({

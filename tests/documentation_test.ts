@@ -30,7 +30,7 @@ Deno.test({
   ignore: !PROGRAM,
   fn: async () => {
     const files = await documents();
-    const anyPort = new URL("any_port.ts", import.meta.url).pathname;
+    const anyPort = import.meta.resolve("./any_port.ts");
     const { success, stdout, stderr } = await new Deno.Command(
       Deno.execPath(),
       {

@@ -14,6 +14,7 @@ import { Client, connectAll, text } from "./client.ts";
 import { Events } from "./events.ts";
 import { MortalWorkers } from "./mortal_workers.ts";
 import { EXECUTABLE, NET, PROC, PROGRAM, Program } from "./program.ts";
+import { ReplacedListen } from "./replaced_listen.ts";
 
 /** Starts a tree on a free port of 127.0.0.1. */
 function start(options: EchoSupervisorOptions = {}): Promise<EchoSupervisor> {
@@ -31,14 +32,13 @@ function freePort(): number {
  * Makes accepting fail, when a test says so, of something that no server can
  * know.
  */
-class FailingAccept implements Disposable {
+class FailingAccept extends ReplacedListen {
   /** How many of the accepts to come fail. */
   failures = 0;
-  readonly #listen = Deno.listen;
 
   constructor() {
-    Reflect.set(Deno, "listen", (options: Deno.TcpListenOptions) => {
-      const listener = this.#listen(options);
+    super((listen) => (options) => {
+      const listener = listen(options);
       const accept = listener.accept.bind(listener);
       listener.accept = () => {
         if (this.failures === 0) return accept();
@@ -48,24 +48,16 @@ class FailingAccept implements Disposable {
       return listener;
     });
   }
-
-  [Symbol.dispose](): void {
-    Reflect.set(Deno, "listen", this.#listen);
-  }
 }
 
-/** Takes away the descriptors, as it looks to whoever wants to listen. */
-class NoDescriptors implements Disposable {
-  readonly #listen = Deno.listen;
-
-  constructor() {
-    Reflect.set(Deno, "listen", () => {
+/** Runs out of descriptors, as it looks to whoever wants to listen. */
+class FewDescriptors extends ReplacedListen {
+  /** @param left How many times one can still listen. */
+  constructor(left = 0) {
+    super((listen) => (options) => {
+      if (left-- > 0) return listen(options);
       throw Object.assign(new Error("Too many files"), { code: "EMFILE" });
     });
-  }
-
-  [Symbol.dispose](): void {
-    Reflect.set(Deno, "listen", this.#listen);
   }
 }
 
@@ -249,7 +241,7 @@ Deno.test({
   name: "echoserver that keeps failing says so in one line and exits 1",
   ignore: !PROGRAM || EXECUTABLE !== undefined,
   fn: async () => {
-    const preload = new URL("failing_accept.ts", import.meta.url).pathname;
+    const preload = import.meta.resolve("./failing_accept.ts");
     await using program = await Program.listening([], {
       permissions: ["--allow-net", `--preload=${preload}`],
     });
@@ -397,6 +389,25 @@ Deno.test({
 });
 
 Deno.test({
+  name: "EchoSupervisor starts all workers or none",
+  ignore: noWorkers,
+  fn: async () => {
+    using workers = new MortalWorkers();
+    const port = freePort();
+    {
+      // Enough to find the port free and to start one.
+      using _ = new FewDescriptors(40);
+      await assert.rejects(
+        start({ port, workers: 2 }),
+        /^Error: Cannot start worker 2: out of descriptors \(EMFILE\), raise/,
+      );
+    }
+    assert.equal(workers.all.length, 1);
+    await assert.rejects(Client.connect(port), Deno.errors.ConnectionRefused);
+  },
+});
+
+Deno.test({
   name: "EchoSupervisor drains all workers in one drain",
   ignore: noWorkers,
   fn: async () => {
@@ -474,7 +485,7 @@ Deno.test({
     const events = new Events();
     await using _tree = await start({ workers: 2, onEvent: events.hear });
     {
-      using _ = new NoDescriptors();
+      using _ = new FewDescriptors();
       workers.kill(0);
       assert.equal((await events.saw("shortage")).code, "EMFILE");
       assert.equal(workers.all.length, 2);
@@ -505,7 +516,7 @@ Deno.test({
   name: "echoserver says in one line that a worker has died, and nothing else",
   ignore: noWorkers || EXECUTABLE !== undefined,
   fn: async () => {
-    const preload = new URL("dying_workers.ts", import.meta.url).pathname;
+    const preload = import.meta.resolve("./dying_workers.ts");
     await using program = await Program.listening(["--workers", "2"], {
       permissions: ["--allow-net", "--allow-read", `--preload=${preload}`],
     });

@@ -497,7 +497,7 @@ Deno.test({
   ignore: !PROC,
 }, async () => {
   await using program = await Program.listening(["--verbose"]);
-  const path = new URL("deaf_client.ts", import.meta.url).pathname;
+  const path = import.meta.resolve("./deaf_client.ts");
   const client = new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-ffi", path, `${program.port}`],
     stdin: "piped",

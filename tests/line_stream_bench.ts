@@ -60,7 +60,7 @@ async function fused(input: Uint8Array[]): Promise<void> {
     closeWrite: async () => {},
     close() {},
   };
-  const pulse = { sweep: 0, drainStep: 0, heard: 0 };
+  const pulse = { sweep: 0, drainStep: 0, news: 0 };
   await echo()(new SocketConnection(new Socket(wire, pulse, true)));
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = import.meta.resolve("../main.ts");
 
 /** Milliseconds after which something that must happen is taken not to happen. */
 export const GUARD = 30_000;
@@ -139,8 +139,13 @@ export class Program {
   ): Promise<Program & { port: number }> {
     const host = args.includes("--host") ? [] : ["--host", "127.0.0.1"];
     const program = Program.spawn([...host, "--port", "0", ...args], options);
-    const [, port] = await program.saw(/listening on \S+:(\d+)/);
-    return Object.assign(program, { port: Number(port) });
+    try {
+      const [, port] = await program.saw(/listening on \S+:(\d+)/);
+      return Object.assign(program, { port: Number(port) });
+    } catch (error) {
+      await program[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Its process id. */
@@ -161,7 +166,8 @@ export class Program {
   /** Waits until standard error matches at least so many times, and gives all matches. */
   async sawTimes(count: number, pattern: RegExp): Promise<RegExpMatchArray[]> {
     const late = guard(`stderr to match ${pattern}, ${count} times`);
-    const matches = () => [...this.#stderr.matchAll(new RegExp(pattern, "g"))];
+    const all = new RegExp(pattern, pattern.flags + "g");
+    const matches = () => [...this.#stderr.matchAll(all)];
     try {
       for (;;) {
         const found = matches();

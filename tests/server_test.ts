@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import {
   type Connection,
   echo,
@@ -9,6 +10,7 @@ import {
 import { Client, reset, text } from "./client.ts";
 import { Events } from "./events.ts";
 import { NET } from "./program.ts";
+import { ReplacedListen } from "./replaced_listen.ts";
 
 const ignore = !NET;
 
@@ -21,20 +23,15 @@ function start(options: EchoServerOptions = {}): Promise<EchoServer> {
  * Takes the place of `Deno.listen`: notes what is asked for, and gives a free
  * port instead.
  */
-class AnyPort implements Disposable {
+class AnyPort extends ReplacedListen {
   /** What was asked for. */
-  readonly asked: Deno.ListenOptions[] = [];
-  readonly #listen = Deno.listen;
+  readonly asked: Deno.TcpListenOptions[] = [];
 
   constructor() {
-    Reflect.set(Deno, "listen", (options: Deno.ListenOptions) => {
+    super((listen) => (options) => {
       this.asked.push(options);
-      return this.#listen({ hostname: "127.0.0.1", port: 0 });
+      return listen({ hostname: "127.0.0.1", port: 0 });
     });
-  }
-
-  [Symbol.dispose](): void {
-    Reflect.set(Deno, "listen", this.#listen);
   }
 }
 
@@ -214,6 +211,23 @@ Deno.test(
   },
 );
 
+for (
+  const [port, cure] of [
+    [1023, ", a port below 1024 needs CAP_NET_BIND_SERVICE"],
+    [1024, ""],
+  ] as const
+) {
+  Deno.test(`EchoServer says what port ${port} needs`, async () => {
+    using _ = new ReplacedListen(() => () => {
+      throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
+    });
+    await assert.rejects(start({ port }), {
+      name: "PermissionDenied",
+      message: `Cannot listen on 127.0.0.1:${port}: permission denied${cure}`,
+    });
+  });
+}
+
 Deno.test({
   name: "EchoServer names the permission that it needs",
   permissions: { net: false },
@@ -385,6 +399,21 @@ const CRASHES: Record<string, Handler> = {
   },
   "rejects": () => Promise.reject(new Error("crash")),
   "throws no Error": () => Promise.reject("crash"),
+  "throws while it reads": async ({ readable }) => {
+    readable.getReader().read();
+    await turn();
+    throw new Error("crash");
+  },
+  "throws while it pipes": async ({ readable, writable }) => {
+    readable.pipeTo(writable);
+    await turn();
+    throw new Error("crash");
+  },
+  "throws while it pipes through a transform": async ({ readable }) => {
+    readable.pipeThrough(new TransformStream()).getReader().read();
+    await turn();
+    throw new Error("crash");
+  },
 };
 
 for (const [how, crash] of Object.entries(CRASHES)) {
