@@ -1,4 +1,4 @@
-import { pause, turn } from "./turns.ts";
+import { pause, turn } from "./waiting.ts";
 
 /** Milliseconds to wait for descriptors to come free. */
 const SHORTAGE_PAUSE = 100;
@@ -12,7 +12,7 @@ const SHORTAGE_EPISODE = 1000;
 const TURN = 8;
 
 /** What connections are accepted from: a `Deno.Listener` of any transport. */
-export interface Acceptable<C> {
+interface Acceptable<C> {
   accept(): Promise<C>;
 }
 

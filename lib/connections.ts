@@ -1,4 +1,5 @@
 import { type Handler, SocketConnection } from "./connection.ts";
+import { echo } from "./echo.ts";
 import type { Ending, ServerEvent, Totals } from "./events.ts";
 import type { Settings } from "./options.ts";
 import { reasonOf } from "./reason.ts";
@@ -47,9 +48,9 @@ export class Connections {
   #vacancy: PromiseWithResolvers<void> | undefined;
   #drained: Promise<void> | undefined;
 
-  constructor(settings: Settings, handler: Handler) {
+  constructor(settings: Settings) {
     this.#settings = settings;
-    this.#handler = handler;
+    this.#handler = settings.handler ?? echo(settings);
     this.#onEvent = settings.onEvent;
     const { idleTimeout } = settings;
     if (idleTimeout > 0) {

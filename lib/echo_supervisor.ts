@@ -1,10 +1,10 @@
-import { aborted } from "./turns.ts";
 import { checkNumber, LIMITS } from "./limits.ts";
 import { type EchoServerOptions, type Settings, settle } from "./options.ts";
 import { reasonOf } from "./reason.ts";
 import type { EchoServer } from "./server.ts";
 import { Supervisor } from "./supervisor.ts";
 import { superviseThreads } from "./threads.ts";
+import { aborted } from "./waiting.ts";
 
 /**
  * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends

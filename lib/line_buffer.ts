@@ -9,7 +9,7 @@ const FIRST_ROOM = 256;
 /**
  * The most that one read takes: beyond it, a larger read no longer saves time.
  */
-export const READ_BUFFER = 128 * 1024;
+const READ_BUFFER = 128 * 1024;
 
 /**
  * Bytes in, whole lines out, without copying them: bytes are read straight into

@@ -1,7 +1,6 @@
 import { accept } from "./acceptor.ts";
 import { hostPort } from "./address.ts";
 import { Connections } from "./connections.ts";
-import { echo } from "./echo.ts";
 import { type EchoServerOptions, type Settings, settle } from "./options.ts";
 
 /**
@@ -27,8 +26,6 @@ export class EchoServer {
    * served on in that case.
    */
   readonly finished: Promise<void>;
-
-  readonly #listener: Deno.TcpListener;
   /**
    * The connections it has accepted.
    *
@@ -37,6 +34,7 @@ export class EchoServer {
   readonly connections: Connections;
 
   readonly #settings: Settings;
+  readonly #listener: Deno.TcpListener;
   readonly #closing = new AbortController();
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
 
@@ -83,20 +81,18 @@ export class EchoServer {
   }
 
   /**
-   * Starts a server whose connections are somebody else's, who drains them too.
+   * Starts a server that may share its port with others, who then take turns,
+   * and its connections with the server that it follows.
    *
    * @ignore
    */
   static on(
     settings: Settings,
-    { reusePort = false, connections }: Sharing = {},
+    sharing: { reusePort?: boolean; connections?: Connections } = {},
   ): EchoServer {
-    const listener = listen(settings, reusePort);
-    return new EchoServer(
-      settings,
-      listener,
-      connections ?? connectionsOf(settings),
-    );
+    const listener = listen(settings, sharing.reusePort);
+    const connections = sharing.connections ?? new Connections(settings);
+    return new EchoServer(settings, listener, connections);
   }
 
   /** Stops listening, at once. Connections are served on. */
@@ -148,19 +144,6 @@ export class EchoServer {
       await connections.vacancy();
     }
   }
-}
-
-/** What a server shares with others. */
-export interface Sharing {
-  /** Lets others listen on the same port, who then take turns. */
-  reusePort?: boolean;
-  /** Where accepted connections go. */
-  connections?: Connections;
-}
-
-/** The connections of a server with these settings. */
-export function connectionsOf(settings: Settings): Connections {
-  return new Connections(settings, settings.handler ?? echo(settings));
 }
 
 /**

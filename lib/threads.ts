@@ -1,9 +1,9 @@
-import { aborted, pause } from "./turns.ts";
 import type { Totals } from "./events.ts";
 import type { Settings } from "./options.ts";
 import { listen } from "./server.ts";
 import { NOTHING, ServerThread, WORKER } from "./server_thread.ts";
 import type { Supervisor } from "./supervisor.ts";
+import { aborted, pause } from "./waiting.ts";
 
 /**
  * Milliseconds between two looks whether there are descriptors for a thread.

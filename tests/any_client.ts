@@ -41,8 +41,9 @@ function content(random: Random): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Is any client: what it sends, in which pieces, when it reads and how it ends is up to `random`. What comes back must
- * be what it sent, in order, and all of it if it waits for that.
+ * Is any client: what it sends, in which pieces, when it reads and how it ends
+ * is up to `random`. What comes back must be what it sent, in order, and all of
+ * it if it waits for that.
  *
  * @returns How many bytes came back and were compared.
  */
@@ -61,7 +62,8 @@ export async function anyClient(
   using client = await Client.connect(port);
   const enough = end === "FIN" ? Infinity : random.below(all.length + 1);
   const eager = random.pick([true, false]);
-  // A sequence of its own: sending and receiving interleave in their own way each time.
+  // A sequence of its own: sending and receiving interleave in their own way
+  // each time.
   const sending = send(
     client,
     all,

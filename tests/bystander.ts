@@ -1,6 +1,6 @@
 /**
- * An honest client in a thread of its own, so that it measures what the server does to it and not what its neighbours
- * in the same process do.
+ * An honest client in a thread of its own, so that it measures what the server
+ * does to it and not what its neighbours in the same process do.
  *
  * @module
  */

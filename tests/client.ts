@@ -111,7 +111,8 @@ export function connectAll(port: number, count: number): Promise<Client[]> {
  *
  * @param port Where to.
  * @param what What is sent.
- * @param echoed How many bytes of it must have come back before the reset; by default no echo is read.
+ * @param echoed How many bytes of it must have come back before the reset; by
+ * default no echo is read.
  */
 export async function reset(
   port: number,

@@ -14,7 +14,9 @@
 
 import { parseArgs } from "node:util";
 
-/** What is asked of a server: how many clients, and what each keeps in flight. */
+/**
+ * What is asked of a server: how many clients, and what each keeps in flight.
+ */
 interface Load {
   name: string;
   clients: number;
@@ -143,7 +145,9 @@ async function main(): Promise<void> {
   }
 }
 
-/** Starts a server and waits until it accepts; undefined if it is not installed. */
+/**
+ * Starts a server and waits until it accepts; undefined if it is not installed.
+ */
 async function start(
   name: string,
   [command, ...args]: string[],
@@ -242,7 +246,10 @@ async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** CPU time of a process and its ended and living children; NaN where it cannot be known. */
+/**
+ * CPU time of a process and its ended and living children; NaN where it cannot
+ * be known.
+ */
 function cpuSeconds(pid: number): number {
   try {
     const ticks = [pid, ...childrenOf(pid)].map((pid) => {

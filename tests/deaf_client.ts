@@ -1,7 +1,8 @@
 /**
- * A client that shuts its reading side down, `shutdown(SHUT_RD)`, which no Deno API does: so it calls libc, and is run
- * as a program of its own with `--allow-ffi`. Sends two lines, the second one deaf, then FIN, and stays until its
- * standard input ends.
+ * A client that shuts its reading side down, `shutdown(SHUT_RD)`, which no Deno
+ * API does: so it calls libc, and is run as a program of its own with
+ * `--allow-ffi`. Sends two lines, the second one deaf, then FIN, and stays
+ * until its standard input ends.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * How the server ends: what its clients get, how long it takes, and what it exits with.
+ * How the server ends: what its clients get, how long it takes, and what it
+ * exits with.
  *
  * @module
  */
@@ -18,7 +19,10 @@ const ignore = !PROGRAM || Deno.build.os === "windows";
 
 type Listening = Program & { port: number };
 
-/** Stops the program while `deeds` are done, so that they have arrived, unread, when the signal does. */
+/**
+ * Stops the program while `deeds` are done, so that they have arrived, unread,
+ * when the signal does.
+ */
 async function frozen(
   program: Program,
   deeds: () => Promise<void>,
@@ -29,7 +33,10 @@ async function frozen(
   program.kill("SIGCONT");
 }
 
-/** Waits for the end, and checks that it was as it should be: exit 0, and two log lines after the first. */
+/**
+ * Waits for the end, and checks that it was as it should be: exit 0, and two
+ * log lines after the first.
+ */
 async function ended(program: Program): Promise<Ended> {
   const end = await program.ended();
   assert.equal(end.code, 0, end.stderr);
@@ -43,7 +50,10 @@ async function ended(program: Program): Promise<Ended> {
   return end;
 }
 
-/** A client of which the server holds part of a line, as it surely does once the line before has come back. */
+/**
+ * A client of which the server holds part of a line, as it surely does once the
+ * line before has come back.
+ */
 async function midLine(program: Listening): Promise<Client> {
   const client = await Client.connect(program.port);
   await client.send("whole\nhalf");
@@ -58,7 +68,10 @@ async function accepted(program: Listening, count: number): Promise<Client[]> {
   return clients;
 }
 
-/** Waits until nobody listens: it takes a moment after the log line, in which nobody who connects is served. */
+/**
+ * Waits until nobody listens: it takes a moment after the log line, in which
+ * nobody who connects is served.
+ */
 async function refused(port: number): Promise<void> {
   const late = performance.now() + GUARD;
   while (performance.now() < late) {
@@ -78,7 +91,8 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     name: `${signal} ends a server as soon as it is ready, exit 0`,
     ignore,
   }, async () => {
-    // The ready line says that signals are welcome: one that comes at once must not come too early.
+    // The ready line says that signals are welcome: one that comes at once must
+    // not come too early.
     for (let i = 0; i < 5; i++) {
       await using program = await Program.listening();
       program.kill(signal);
@@ -185,7 +199,10 @@ class BusyClient {
     return this.sent - this.#echoed;
   }
 
-  /** Talks until the end, and gives back all that has come. Calls `onMove` after each line sent or echoed. */
+  /**
+   * Talks until the end, and gives back all that has come. Calls `onMove` after
+   * each line sent or echoed.
+   */
   async talk(onMove: () => void): Promise<string> {
     let back = "";
     let over = false;
@@ -448,7 +465,8 @@ Deno.test({
   for (const one of waiting) await one.send("waiting\n");
   program.kill();
   await program.saw(/draining 1 connections?\n/);
-  // They were never accepted: what the kernel does with them when the listener goes is a reset.
+  // They were never accepted: what the kernel does with them when the listener
+  // goes is a reset.
   for (const one of waiting) {
     await assert.rejects(one.receive(), Deno.errors.ConnectionReset);
     one.close();
@@ -521,7 +539,10 @@ Deno.test({
   assert.equal((await program.ended()).code, 0);
 });
 
-/** A port that was free a moment ago, for a program that cannot say which one it got. */
+/**
+ * A port that was free a moment ago, for a program that cannot say which one it
+ * got.
+ */
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;

@@ -1,5 +1,6 @@
 /**
- * What clients and networks do to a server, and that it hurts nobody but themselves.
+ * What clients and networks do to a server, and that it hurts nobody but
+ * themselves.
  *
  * @module
  */
@@ -24,10 +25,16 @@ const WRITE =
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** The most that is held for a connection with the default limits: one line and one read buffer. */
+/**
+ * The most that is held for a connection with the default limits: one line and
+ * one read buffer.
+ */
 const HELD = 64 * KIB + 128 * KIB;
 
-/** What the runtime may take by itself once it gets busy: code, garbage not yet collected. */
+/**
+ * What the runtime may take by itself once it gets busy: code, garbage not yet
+ * collected.
+ */
 const RUNTIME = 48 * MIB;
 
 /** How a connection ended, as `--verbose` tells. */
@@ -53,7 +60,8 @@ async function endings(program: Program, count: number): Promise<Ending[]> {
 }
 
 /**
- * Sends `pattern` again and again, `total` bytes in all, then FIN, while it checks that the same comes back, then FIN.
+ * Sends `pattern` again and again, `total` bytes in all, then FIN, while it
+ * checks that the same comes back, then FIN.
  *
  * @param each Is called for each piece that comes back.
  */
@@ -106,7 +114,10 @@ async function neverReads(client: Client): Promise<void> {
   }
 }
 
-/** What rejects before somebody awaits it, if anybody does, is no uncaught error. */
+/**
+ * What rejects before somebody awaits it, if anybody does, is no uncaught
+ * error.
+ */
 function later<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
@@ -267,7 +278,8 @@ Deno.test({
   all.catch(first.reject);
   await program.saw(/warning out of descriptors \(EMFILE\).*ulimit -n.*\n/);
   await first.promise;
-  // Each round trip is a turn of the server's loop: in so many of them it tries to accept several times.
+  // Each round trip is a turn of the server's loop: in so many of them it tries
+  // to accept several times.
   for (let i = 0; i < 2000; i++) {
     const client = served[i % served.length]!;
     assert.equal(await client.echo(`${i}\n`), `${i}\n`);
@@ -294,8 +306,9 @@ Deno.test({
     withDescriptors(96),
   );
   for (const episode of [1, 2]) {
-    // The first that are served are idle for a second, and so are those that wait for them: the end of the shortage
-    // and the next one lie a whole time-out apart.
+    // The first that are served are idle for a second, and so are those that
+    // wait for them: the end of the shortage and the next one lie a whole
+    // time-out apart.
     const clients = await connectAll(program.port, 120);
     await Promise.all(clients.map(async (client) => {
       assert.equal((await client.receiveAll()).length, 0);
@@ -482,7 +495,8 @@ Deno.test({
       sent = true;
     }),
   );
-  // Nothing is read until everything is sent, or the windows are full, as they are after so many turns.
+  // Nothing is read until everything is sent, or the windows are full, as they
+  // are after so many turns.
   for (let i = 0; i < 200 && !sent; i++) {
     assert.equal(await bystander.echo("turn\n"), "turn\n");
   }

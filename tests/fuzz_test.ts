@@ -1,6 +1,6 @@
 /**
- * Clients that do anything at all. What they do comes from a seed, which is printed; `FUZZ_SEED=1 deno task test` does
- * the same again.
+ * Clients that do anything at all. What they do comes from a seed, which is
+ * printed; `FUZZ_SEED=1 deno task test` does the same again.
  *
  * @module
  */
@@ -28,8 +28,9 @@ async function seed(): Promise<number> {
 }
 
 /**
- * Lets all clients loose, each with a sequence of its own, so that they are the same however they interleave. At the
- * first that fails no more are started, and none is left alone.
+ * Lets all clients loose, each with a sequence of its own, so that they are the
+ * same however they interleave. At the first that fails no more are started,
+ * and none is left alone.
  */
 async function fuzz(port: number, seed: number): Promise<void> {
   console.log(`seed ${seed}`);

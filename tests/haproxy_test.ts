@@ -20,7 +20,9 @@ if (PROGRAM && !HAPROXY) {
 /** Clients of each kind. */
 const CLIENTS = 8;
 
-/** A session that has ended: the client's port, the server, and how it ended. */
+/**
+ * A session that has ended: the client's port, the server, and how it ended.
+ */
 const SESSION = /\b127\.0\.0\.1:(\d+) \[.*\] echo echo\/(\S+) \S+ \d+ (\S\S) /;
 
 Deno.test({

@@ -1,13 +1,15 @@
 /**
- * Starts the real program, as a user would: `main.ts`, or the executable that the environment variable
- * `ECHOSERVER` names.
+ * Starts the real program, as a user would: `main.ts`, or the executable that
+ * the environment variable `ECHOSERVER` names.
  *
  * @module
  */
 
 const MAIN = import.meta.resolve("../main.ts");
 
-/** Milliseconds after which something that must happen is taken not to happen. */
+/**
+ * Milliseconds after which something that must happen is taken not to happen.
+ */
 export const GUARD = 30_000;
 
 async function granted(name: "net" | "read" | "run" | "env"): Promise<boolean> {
@@ -17,7 +19,9 @@ async function granted(name: "net" | "read" | "run" | "env"): Promise<boolean> {
 /** Whether tests may open sockets in this process. Say `ignore: !NET`. */
 export const NET = await granted("net");
 
-/** Whether tests may start the program and talk to it. Say `ignore: !PROGRAM`. */
+/**
+ * Whether tests may start the program and talk to it. Say `ignore: !PROGRAM`.
+ */
 export const PROGRAM = NET && await granted("run") && await granted("read");
 
 /** The executable to test in place of `main.ts`. */
@@ -35,8 +39,9 @@ if (!NET || !PROGRAM) {
 export const PROC = PROGRAM && Deno.build.os === "linux";
 
 /**
- * Whether the executable under test carries a runtime before 2.9, which frees a socket whose write is stuck only when
- * its peer goes. Say `ignore: STUCK_WRITES`.
+ * Whether the executable under test carries a runtime before 2.9, which frees a
+ * socket whose write is stuck only when its peer goes. Say `ignore:
+ * STUCK_WRITES`.
  */
 export const STUCK_WRITES = PROGRAM && await runtimeBefore(2, 9);
 
@@ -70,7 +75,10 @@ export interface Usage {
 export interface ProgramOptions {
   /** Deno's permissions; not for the executable, which brings its own. */
   permissions?: string[];
-  /** A command that starts the program, for instance `["prlimit", "--nofile=96"]`. */
+  /**
+   * A command that starts the program, for instance `["prlimit",
+   * "--nofile=96"]`.
+   */
   under?: string[];
   /** The directory to start it in. */
   cwd?: string;
@@ -86,7 +94,10 @@ export interface Ended {
   stderr: string;
 }
 
-/** The program while it runs. Its standard error is read as it comes, so that it never waits for us. */
+/**
+ * The program while it runs. Its standard error is read as it comes, so that it
+ * never waits for us.
+ */
 export class Program {
   readonly #child: Deno.ChildProcess;
   readonly #stdout: Promise<string>;
@@ -163,7 +174,10 @@ export class Program {
     return (await this.sawTimes(1, pattern))[0]!;
   }
 
-  /** Waits until standard error matches at least so many times, and gives all matches. */
+  /**
+   * Waits until standard error matches at least so many times, and gives all
+   * matches.
+   */
   async sawTimes(count: number, pattern: RegExp): Promise<RegExpMatchArray[]> {
     const late = guard(`stderr to match ${pattern}, ${count} times`);
     const all = new RegExp(pattern, pattern.flags + "g");
@@ -190,7 +204,10 @@ export class Program {
     await this.#stderrEnd;
   }
 
-  /** What it uses, as /proc tells: by way of a shell, as Deno itself reads /proc only with all permissions. */
+  /**
+   * What it uses, as /proc tells: by way of a shell, as Deno itself reads /proc
+   * only with all permissions.
+   */
   async usage(): Promise<Usage> {
     const { stdout } = await new Deno.Command("sh", {
       args: [

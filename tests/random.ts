@@ -26,7 +26,10 @@ export class Random {
     return choices[this.below(choices.length)]!;
   }
 
-  /** So many bytes; each is an LF with a chance of one in `line`, or as often as any other if that is 0. */
+  /**
+   * So many bytes; each is an LF with a chance of one in `line`, or as often as
+   * any other if that is 0.
+   */
   bytes(length: number, line = 0): Uint8Array<ArrayBuffer> {
     const all = new Uint8Array(length);
     for (let i = 0; i < length; i++) {

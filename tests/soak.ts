@@ -1,9 +1,9 @@
 /**
- * Hours of trouble, or seconds: hurts the real program in every way a network can, checks every byte that comes back,
- * measures what it costs the others, and judges. Exit 0 if the server is sound, 1 if not.
+ * Hours of trouble, or seconds: hurts the real program in every way a network
+ * can, checks every byte that comes back, measures what it costs the others,
+ * and judges. Exit 0 if the server is sound, 1 if not.
  *
- *     deno task soak --minutes 10
- *     deno task soak --seconds 20 --seed 1
+ *     deno task soak --minutes 10     deno task soak --seconds 20 --seed 1
  *
  * @module
  */
@@ -19,26 +19,36 @@ import { Random } from "./random.ts";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Milliseconds that an honest client may wait at any time, and while others are stuck because they do not read. */
+/**
+ * Milliseconds that an honest client may wait at any time, and while others are
+ * stuck because they do not read.
+ */
 const DELAY = 250;
 const DELAY_STUCK = 100;
 
 /**
- * Bytes that a client sends that never reads: more than it takes to fill a connection's queues in the kernel, but not
- * so many that 200 of them take all the memory that the kernel has for sockets.
+ * Bytes that a client sends that never reads: more than it takes to fill a
+ * connection's queues in the kernel, but not so many that 200 of them take all
+ * the memory that the kernel has for sockets.
  */
 const FILL = 4.5 * MIB;
 
 /** Bytes of memory that a client that never reads may cost. */
 const SLOW_CLIENT = 600 * KIB;
 
-/** Bytes of memory that the server may gain over a long time, or while one line has no end. */
+/**
+ * Bytes of memory that the server may gain over a long time, or while one line
+ * has no end.
+ */
 const GAIN = 48 * MIB;
 
 /** Share of a core that idle clients may cost, all together. */
 const IDLE_CPU = 0.01;
 
-/** Seconds by which a client may outlive its time-out: one sweep, and what the machine is late. */
+/**
+ * Seconds by which a client may outlive its time-out: one sweep, and what the
+ * machine is late.
+ */
 const SWEEP = 0.25;
 const LATENESS = 0.25;
 
@@ -244,7 +254,10 @@ async function idleCost(): Promise<Finding> {
   };
 }
 
-/** Clients that come at any time between two sweeps, and are closed a time-out later. */
+/**
+ * Clients that come at any time between two sweeps, and are closed a time-out
+ * later.
+ */
 async function idleAccuracy(): Promise<Finding> {
   await using program = await Program.listening([
     "--idle-timeout",
@@ -282,7 +295,9 @@ async function idleAccuracy(): Promise<Finding> {
 
 // Mixed load
 
-/** All of it at once and for long, and a line of the table from time to time. */
+/**
+ * All of it at once and for long, and a line of the table from time to time.
+ */
 async function mixedLoad(duration: number): Promise<string[]> {
   await using program = await Program.listening(["--idle-timeout", "5"]);
   const before = await program.usage();
@@ -454,7 +469,10 @@ class Load {
   }
 }
 
-/** Sends a line without end, `total` bytes of it, and FIN; counts the bytes that are wrong or missing. */
+/**
+ * Sends a line without end, `total` bytes of it, and FIN; counts the bytes that
+ * are wrong or missing.
+ */
 async function stream(client: Client, total: number): Promise<number> {
   const pattern = new Uint8Array(250 * KIB).map((_, i) => 11 + i % 241);
   const send = async () => {
