@@ -95,7 +95,11 @@ export class EchoServer {
     return new EchoServer(settings, listener, connections);
   }
 
-  /** Stops listening, at once. Connections are served on. */
+  /**
+   * Stops listening, at once. Connections are served on.
+   *
+   * @ignore
+   */
   close(): void {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
