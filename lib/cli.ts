@@ -1,9 +1,13 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import type { EchoSupervisorOptions } from "./echo_supervisor.ts";
 import { escapeControls } from "./escape.ts";
 import { type Limit, type LimitName, LIMITS } from "./limits.ts";
-import type { LogFormat, LoggerOptions } from "./logger.ts";
-import { type Mode, MODES } from "./options.ts";
+import { LOG_FORMATS, type LogFormat, type LoggerOptions } from "./logger.ts";
+import {
+  DEFAULT_HOST,
+  type EchoSupervisorOptions,
+  type Mode,
+  MODES,
+} from "./options.ts";
 import deno from "../deno.json" with { type: "json" };
 
 /** What the command line asks for. */
@@ -14,9 +18,7 @@ export type Command =
 /** One option: parsing, checking and help are made from these. */
 interface Option {
   readonly short?: string;
-  /**
-   * What the value is called in the help; an option without one is a switch.
-   */
+  /** What the value is called in the help, unless it is one of `words`. */
   readonly value?: string;
   readonly help: string;
   /** The number that the value sets. */
@@ -36,11 +38,10 @@ const OPTIONS = {
   },
   "host": {
     value: "address",
-    default: "0.0.0.0",
+    default: DEFAULT_HOST,
     help: "address to listen on; :: takes IPv4 and IPv6",
   },
   "mode": {
-    value: "line|raw",
     words: MODES,
     help: "give back whole lines, or bytes as they come",
   },
@@ -75,8 +76,7 @@ const OPTIONS = {
     help: "threads that share the port and the connections",
   },
   "log-format": {
-    value: "text|json",
-    words: ["text", "json"],
+    words: LOG_FORMATS,
     help: "how log lines look",
   },
   "quiet": { short: "q", help: "log warnings and errors only" },
@@ -86,6 +86,11 @@ const OPTIONS = {
 } as const satisfies Record<string, Option>;
 
 type OptionName = keyof typeof OPTIONS;
+
+const SEE_HELP = "see echoserver --help";
+/** Columns of the help page, and the one in which explanations begin. */
+const WIDTH = 80;
+const HELP_COLUMN = 36;
 
 /**
  * Reads the command line.
@@ -114,83 +119,25 @@ export function parseCommandLine(args: string[]): Command {
   return serveCommand(given);
 }
 
-/** The page that `--help` prints, at most 80 columns wide. */
-export function help(): string {
-  const rows = Object.entries<Option>(OPTIONS).map(([name, option]) => {
-    const short = option.short ? `-${option.short}, ` : "    ";
-    const value = option.value ? ` <${option.value}>` : "";
-    return [
-      `  ${short}--${name}${value}`,
-      wrap(option.help + rangeOf(option), WIDTH - HELP_COLUMN),
-    ] as const;
-  });
-  const indent = `\n${" ".repeat(HELP_COLUMN)}`;
-  return `Usage: echoserver [options]
-
-A TCP echo server: every line that a client sends comes back to it.
-
-Options:
-${
-    rows.map(([left, right]) => left.padEnd(HELP_COLUMN) + right.join(indent))
-      .join("\n")
-  }
-
-On SIGTERM, SIGINT or SIGHUP it stops listening, finishes what its clients have
-begun, and exits; at the second signal it exits at once.
-
-Examples:
-  echoserver                                    lines, on port 1050
-  echoserver --host :: --port 7 --mode raw      RFC 862, on IPv4 and IPv6
-  echoserver --max-connections 1                one client at a time
-  echoserver --workers 4 --log-format json      four threads, JSON lines as log`;
+function parserOptions(): ParseArgsOptionsConfig {
+  return Object.fromEntries(
+    Object.entries<Option>(OPTIONS).map(([name, option]) => [
+      name,
+      {
+        type: placeholder(option) ? "string" as const : "boolean" as const,
+        ...option.short && { short: option.short },
+      },
+    ]),
+  );
 }
 
-/** The line that `--version` prints. */
-export function version(): string {
-  const { build, version } = Deno;
-  return `echoserver ${deno.version} (Deno ${version.deno}, ${build.target})`;
-}
-
-const SEE_HELP = "see echoserver --help";
-const WIDTH = 80;
-const HELP_COLUMN = 36;
-
-function rangeOf(option: Option): string {
-  const { default: byDefault } = option.sets
-    ? LIMITS[option.sets]
-    : { default: option.words?.[0] ?? option.default };
-  if (byDefault === undefined) return "";
-  return option.sets
-    ? ` (${LIMITS[option.sets].min} to ${
-      LIMITS[option.sets].max
-    }, default ${byDefault})`
-    : ` (default ${byDefault})`;
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    if (line && line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
-  }
-  return lines;
+/** What stands for the value in the help; an option without is a switch. */
+function placeholder({ value, words }: Option): string | undefined {
+  return value ?? words?.join("|");
 }
 
 function isOption(name: string): name is OptionName {
   return Object.hasOwn(OPTIONS, name);
-}
-
-function parserOptions(): ParseArgsOptionsConfig {
-  return Object.fromEntries(
-    Object.entries<Option>(OPTIONS).map(([name, { short, value }]) => [
-      name,
-      {
-        type: value ? "string" as const : "boolean" as const,
-        ...short && { short },
-      },
-    ]),
-  );
 }
 
 /**
@@ -199,41 +146,41 @@ function parserOptions(): ParseArgsOptionsConfig {
  */
 function checkValue(name: OptionName, value: string | undefined): string {
   const option: Option = OPTIONS[name];
-  if (!option.value) {
+  if (!placeholder(option)) {
     if (value !== undefined) {
       throw new Error(`--${name} takes no value, not ${quote(value)}`);
     }
     return "on";
   }
-  if (value && takes(option, value)) return value;
+  if (value && accepts(option, value)) return value;
   const instead = value === undefined
     ? "and none is given"
     : `not ${quote(value)}`;
-  throw new Error(`--${name} takes ${kindOf(option)}, ${instead}`);
+  throw new Error(`--${name} takes ${expected(option)}, ${instead}`);
 }
 
-function takes({ sets, words }: Option, value: string): boolean {
+function accepts({ sets, words }: Option, value: string): boolean {
   if (words) return words.includes(value);
   if (!sets) return !value.startsWith("-");
   const { min, max }: Limit = LIMITS[sets];
   return /^[0-9]+$/.test(value) && Number(value) >= min && Number(value) <= max;
 }
 
-function kindOf({ sets, words }: Option): string {
+function expected({ sets, words }: Option): string {
   if (words) return words.join(" or ");
   return sets
     ? `a whole number from ${LIMITS[sets].min} to ${LIMITS[sets].max}`
     : "an address";
 }
 
+function strayWord(word: string): string {
+  const cure = accepts(OPTIONS.port, word) ? `use --port ${word}` : SEE_HELP;
+  return `unexpected ${quote(word)}: ${cure}`;
+}
+
 /** A word as it was given, without what could steer a terminal. */
 function quote(word: string): string {
   return escapeControls(JSON.stringify(word));
-}
-
-function strayWord(word: string): string {
-  const cure = takes(OPTIONS.port, word) ? `use --port ${word}` : SEE_HELP;
-  return `unexpected ${quote(word)}: ${cure}`;
 }
 
 function serveCommand(given: Partial<Record<OptionName, string>>): Command {
@@ -266,4 +213,60 @@ function serveCommand(given: Partial<Record<OptionName, string>>): Command {
       verbosity: given.quiet ? "quiet" : given.verbose ? "verbose" : "normal",
     },
   };
+}
+
+/** The page that `--help` prints, at most 80 columns wide. */
+export function help(): string {
+  const rows = Object.entries<Option>(OPTIONS).map(([name, option]) => {
+    const short = option.short ? `-${option.short}, ` : "    ";
+    const value = placeholder(option);
+    return [
+      `  ${short}--${name}${value ? ` <${value}>` : ""}`,
+      wrap(option.help + rangeAndDefault(option), WIDTH - HELP_COLUMN),
+    ] as const;
+  });
+  const indent = `\n${" ".repeat(HELP_COLUMN)}`;
+  return `Usage: echoserver [options]
+
+A TCP echo server: every line that a client sends comes back to it.
+
+Options:
+${
+    rows.map(([left, right]) => left.padEnd(HELP_COLUMN) + right.join(indent))
+      .join("\n")
+  }
+
+On SIGTERM, SIGINT or SIGHUP it stops listening, finishes what its clients have
+begun, and exits; at the second signal it exits at once.
+
+Examples:
+  echoserver                                    lines, on port 1050
+  echoserver --host :: --port 7 --mode raw      RFC 862, on IPv4 and IPv6
+  echoserver --max-connections 1                one client at a time
+  echoserver --workers 4 --log-format json      four threads, JSON lines as log`;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line && line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
+  }
+  return lines;
+}
+
+function rangeAndDefault({ sets, words, default: word }: Option): string {
+  if (sets) {
+    const { min, max, default: number } = LIMITS[sets];
+    return ` (${min} to ${max}, default ${number})`;
+  }
+  const first = words?.[0] ?? word;
+  return first === undefined ? "" : ` (default ${first})`;
+}
+
+/** The line that `--version` prints. */
+export function version(): string {
+  const { build, version } = Deno;
+  return `echoserver ${deno.version} (Deno ${version.deno}, ${build.target})`;
 }

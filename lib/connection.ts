@@ -1,5 +1,5 @@
 import { lazy } from "./lazy.ts";
-import { LineBuffer } from "./line_buffer.ts";
+import { LineBuffer, RAW } from "./line_buffer.ts";
 import { LineStream } from "./line_stream.ts";
 import { lockedReadable, lockedWritable } from "./locked.ts";
 import type { Socket } from "./socket.ts";
@@ -15,11 +15,13 @@ export interface Connection {
   /** What the client gets. Closing it sends FIN; reading goes on. */
   readonly writable: WritableStream<Uint8Array>;
   /** The client's address. */
-  readonly remoteAddr: Deno.Addr;
+  readonly remoteAddr: Deno.NetAddr;
   /**
    * Aborts when the server gives the connection up: at the deadline of a
-   * shutdown, or after the idle time-out. What a listener of it throws nobody
-   * can catch, and it ends the process.
+   * shutdown, or after the idle time-out. `readable` ends then too. It does not
+   * abort when the client goes: then `readable` ends, or fails with
+   * `Deno.errors.ConnectionReset`. It may have aborted before a listener is
+   * added; and if a listener throws, nobody can catch that and the process ends.
    */
   readonly signal: AbortSignal;
 }
@@ -49,10 +51,8 @@ export interface Connection {
  */
 export type Handler = (connection: Connection) => Promise<void>;
 
-/**
- * What has become of a stream: the platform's was made, or the pipe is fused.
- */
-type Use = "none" | "made" | "fused";
+/** How a stream is used: as the platform's stream, or by a fused pipe. */
+type Use = "unused" | "standard" | "fused";
 
 /**
  * A socket as a pair of streams that know each other.
@@ -72,19 +72,19 @@ export class SocketConnection implements Connection {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
   readonly #socket: Socket;
-  #output: Use = "none";
+  #output: Use = "unused";
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    this.readable = this.#source(0, () => readableOf(socket));
+    this.readable = this.#source(RAW, () => readableOf(socket));
     this.writable = lazy(WritableStream<Uint8Array>, () => {
       if (this.#output === "fused") return lockedWritable();
-      this.#output = "made";
+      this.#output = "standard";
       return writableOf(socket);
     });
   }
 
-  get remoteAddr(): Deno.Addr {
+  get remoteAddr(): Deno.NetAddr {
     return this.#socket.remoteAddr;
   }
 
@@ -99,10 +99,10 @@ export class SocketConnection implements Connection {
     maxLineLength: number,
     standard: () => ReadableStream<Uint8Array>,
   ): ReadableStream<Uint8Array> {
-    let use: Use = "none";
+    let use: Use = "unused";
     const make = () => {
       if (use === "fused") return lockedReadable();
-      use = "made";
+      use = "standard";
       return standard();
     };
     return lazy(ReadableStream<Uint8Array>, make, (real) => ({
@@ -110,7 +110,7 @@ export class SocketConnection implements Connection {
         transform: ReadableWritablePair<T, Uint8Array>,
         options?: StreamPipeOptions,
       ) => {
-        const fusible = use === "none" && maxLineLength === 0 && !options;
+        const fusible = use === "unused" && maxLineLength === RAW && !options;
         const lines = fusible && LineStream.fuse(transform, (limit, stream) => {
           return this.#source(limit, () => standard().pipeThrough(stream()));
         });
@@ -122,7 +122,8 @@ export class SocketConnection implements Connection {
         destination: WritableStream<Uint8Array>,
         options?: StreamPipeOptions,
       ) => {
-        const fusible = use === "none" && this.#output === "none" && !options;
+        const fusible = use === "unused" && this.#output === "unused" &&
+          !options;
         if (!fusible || destination !== this.writable) {
           return real().pipeTo(destination, options);
         }
@@ -139,7 +140,7 @@ export class SocketConnection implements Connection {
  */
 async function pump(socket: Socket, lines: LineBuffer): Promise<void> {
   for (let count; (count = await socket.read(lines.room())) !== null;) {
-    const whole = lines.take(count);
+    const whole = lines.takeLines(count);
     if (whole.length > 0) await socket.write(whole);
   }
   const tail = lines.takeTail();
@@ -149,14 +150,14 @@ async function pump(socket: Socket, lines: LineBuffer): Promise<void> {
 
 /** The standard road's source: each chunk is what one read gave. */
 function readableOf(socket: Socket): ReadableStream<Uint8Array> {
-  const bytes = new LineBuffer(0);
+  const bytes = new LineBuffer(RAW);
   return new ReadableStream({
     async pull(controller) {
       const count = await socket.read(bytes.room());
       if (count === null) controller.close();
-      else controller.enqueue(bytes.take(count).slice());
+      else controller.enqueue(bytes.takeLines(count).slice());
     },
-    cancel: () => socket.end(),
+    cancel: () => socket.endInput(),
   }, { highWaterMark: 0 });
 }
 

@@ -1,10 +1,16 @@
 import { type Handler, SocketConnection } from "./connection.ts";
 import { echo } from "./echo.ts";
-import type { Ending, ServerEvent, Totals } from "./events.ts";
+import {
+  type Ending,
+  NO_TOTALS,
+  type ServerEvent,
+  type Totals,
+} from "./events.ts";
 import type { Settings } from "./options.ts";
 import { reasonOf } from "./reason.ts";
 import { type Pulse, Socket, type Wire } from "./socket.ts";
 import { Supervisor } from "./supervisor.ts";
+import { pause } from "./waiting.ts";
 
 /** Most seconds between two idle sweeps. */
 const SWEEP = 1;
@@ -23,7 +29,7 @@ const QUIET_STEPS = 3;
  * Milliseconds that connections get at the deadline to send what they hold, and
  * then their handlers to notice that they are closed.
  */
-const LAST_WORDS = 250;
+const DEADLINE_GRACE = 250;
 
 /**
  * The open connections of a server: how many there may be, which have been idle
@@ -31,18 +37,15 @@ const LAST_WORDS = 250;
  */
 export class Connections {
   /** What has been served so far. */
-  readonly totals: Totals = {
-    connections: 0,
-    passedOver: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-  };
+  readonly totals: Totals = { ...NO_TOTALS };
 
   readonly #settings: Settings;
   readonly #handler: Handler;
   readonly #onEvent: (event: ServerEvent) => void;
   readonly #pulse: Pulse = { sweep: 0, drainStep: 0, news: 0 };
-  readonly #children = new Supervisor({ shutdownTimeout: LAST_WORDS / 1000 });
+  readonly #children = new Supervisor({
+    shutdownTimeout: DEADLINE_GRACE / 1000,
+  });
   readonly #open = new Set<Socket>();
   readonly #sweeper: ReturnType<typeof setInterval> | undefined;
   #vacancy: PromiseWithResolvers<void> | undefined;
@@ -58,7 +61,7 @@ export class Connections {
       // A byte may have moved at any time before the sweep that counts as its
       // first.
       const most = Math.ceil(idleTimeout / sweep) + 1;
-      this.#sweeper = setInterval(() => this.#sweep(most), sweep * 1000);
+      this.#sweeper = setInterval(() => this.#closeIdle(most), sweep * 1000);
     }
   }
 
@@ -101,102 +104,103 @@ export class Connections {
 
   async #handle(socket: Socket): Promise<void> {
     const start = performance.now();
-    let failure: unknown;
+    let failure: { error: unknown } | undefined;
     try {
       await this.#handler(new SocketConnection(socket));
-      await socket.finish();
+      await socket.linger();
     } catch (error) {
-      failure = error;
+      failure = { error };
     }
     socket.close();
     this.#open.delete(socket);
     this.#vacancy?.resolve();
     this.#vacancy = undefined;
+    this.#count(socket);
     const { remoteAddr, bytesIn, bytesOut } = socket;
-    this.totals.bytesIn += bytesIn;
-    this.totals.bytesOut += bytesOut;
     const ending = endingOf(socket, failure);
     this.#onEvent({
       type: "connection",
       remoteAddr,
       bytesIn,
       bytesOut,
-      seconds: (performance.now() - start) / 1000,
+      seconds: Math.round(performance.now() - start) / 1000,
       ending,
-      ...ending === "failed" && { reason: reasonOf(failure) },
+      ...ending === "failed" && { reason: reasonOf(failure?.error) },
     });
   }
 
-  #sweep(most: number): void {
+  #count({ bytesIn, bytesOut }: Socket): void {
+    this.totals.bytesIn += bytesIn;
+    this.totals.bytesOut += bytesOut;
+  }
+
+  /** Closes the connections on which no byte has moved for so many sweeps. */
+  #closeIdle(most: number): void {
     this.#pulse.sweep++;
     for (const socket of this.#open) {
       if (socket.sweepsIdle < most) continue;
-      socket.abort();
       // Where it waits for input, what it holds can still be sent; it has until
       // the next sweep.
-      if (socket.waitsForInput) socket.end("idle");
-      else socket.close("idle");
+      const stuck = !socket.waitsForInput;
+      socket.giveUp("idle");
+      if (stuck) socket.close();
     }
   }
 
   async #drainOnce(): Promise<void> {
     this.#onEvent({ type: "drain", connections: this.#open.size });
-    await this.#drainUntil(
-      performance.now() + this.#settings.shutdownTimeout * 1000,
-    );
-    if (this.#open.size > 0) await this.#deadline();
+    const { shutdownTimeout } = this.#settings;
+    await this.#endQuietInputs(performance.now() + shutdownTimeout * 1000);
+    if (this.#open.size > 0) await this.#cutOff();
     clearInterval(this.#sweeper);
     await this.#children.shutdown();
+    // Of handlers that outlive their connection.
+    for (const socket of this.#open) this.#count(socket);
     this.#onEvent({ type: "stop", ...this.totals });
   }
 
   /**
-   * Whether anything that had arrived before the drain is left cannot be asked
-   * of the kernel, but it answers in the order of arrival. So once no
-   * connection has been heard of for some steps, those that still wait have
-   * nothing left.
+   * Ends the input of each connection once nothing can be left of what had
+   * arrived for it before the drain. The kernel cannot be asked for that, but it
+   * answers in the order of arrival: once no connection has been heard of for
+   * some steps, those that still wait have nothing left.
    */
-  async #drainUntil(deadline: number): Promise<void> {
+  async #endQuietInputs(deadline: number): Promise<void> {
     const pulse = this.#pulse;
-    let lastNews = pulse.drainStep = 1;
+    pulse.drainStep = 1;
+    let lastNews = 1;
     let { news } = pulse;
     // At least one step, for a client that was accepted at the last moment.
     do {
-      await step();
+      await pause(DRAIN_STEP);
       pulse.drainStep++;
       if (pulse.news > news) lastNews = pulse.drainStep;
       news = pulse.news;
-      if (pulse.drainStep - lastNews < QUIET_STEPS) continue;
-      for (const socket of this.#open) socket.endIfQuiet(QUIET_STEPS);
+      if (pulse.drainStep - lastNews >= QUIET_STEPS) {
+        for (const socket of this.#open) socket.endInputIfQuiet(QUIET_STEPS);
+      }
     } while (this.#open.size > 0 && performance.now() < deadline);
   }
 
-  async #deadline(): Promise<void> {
-    for (const socket of this.#open) {
-      socket.abort();
-      socket.end("deadline");
+  /** Ends every connection, after a last chance to send what it holds. */
+  async #cutOff(): Promise<void> {
+    for (const socket of this.#open) socket.giveUp("deadline");
+    const end = performance.now() + DEADLINE_GRACE;
+    while (this.#open.size > 0 && performance.now() < end) {
+      await pause(DRAIN_STEP);
     }
-    const end = performance.now() + LAST_WORDS;
-    while (this.#open.size > 0 && performance.now() < end) await step();
-    for (const socket of this.#open) socket.close("deadline");
+    for (const socket of this.#open) socket.close();
   }
 }
 
-function step(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, DRAIN_STEP));
-}
-
-function endingOf(socket: Socket, failure: unknown): Ending {
+function endingOf(socket: Socket, failure?: { error: unknown }): Ending {
   if (socket.verdict) return socket.verdict;
-  if (failure === undefined) return "closed";
-  return isNetworkError(failure) ? "reset" : "failed";
+  if (!failure) return "closed";
+  const reset = NETWORK_ERRORS.some((kind) => failure.error instanceof kind);
+  return reset ? "reset" : "failed";
 }
 
-/** Whether the client's end or the network failed, and not the handler. */
-function isNetworkError(error: unknown): boolean {
-  return NETWORK_ERRORS.some((kind) => error instanceof kind);
-}
-
+/** The client's end or the network failed, and not the handler. */
 const NETWORK_ERRORS = [
   Deno.errors.BrokenPipe,
   Deno.errors.ConnectionAborted,

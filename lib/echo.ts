@@ -1,44 +1,38 @@
 import type { Handler } from "./connection.ts";
 import { LineStream } from "./line_stream.ts";
-import type { Mode } from "./options.ts";
+import { type EchoServerOptions, settingsOf } from "./options.ts";
 
 /** Options of {@linkcode echo}. */
-export interface EchoOptions {
-  /**
-   * `line` gives back whole lines, `raw` bytes as they come.
-   *
-   * @default {"line"}
-   */
-  mode?: Mode;
-  /**
-   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A
-   * longer line goes back in pieces.
-   *
-   * @default {65536}
-   */
-  maxLineLength?: number;
-}
+export type EchoOptions = Pick<EchoServerOptions, "mode" | "maxLineLength">;
 
 /**
  * Makes the handler that gives back what a client sends: RFC 862, by lines or
  * raw.
  *
- * @example The default handler, under a name of one's own
+ * @example Echo to all but one
  * ```ts
- * import { echo, EchoServer } from "@echoserver/echoserver";
+ * import { echo, EchoServer, type Handler } from "@echoserver/echoserver";
  *
- * const handler = echo({ mode: "raw" });
+ * const echoLines = echo({ maxLineLength: 4096 });
+ * const handler: Handler = async (connection) => {
+ *   if (connection.remoteAddr.hostname === "192.0.2.7") return;
+ *   await echoLines(connection);
+ * };
  * await using server = await EchoServer.start({ port: 0, handler });
  * ```
  *
  * @param options By lines or raw, and how long a line may be.
  * @returns A handler for `EchoServer.start()`.
+ * @throws {RangeError} If `maxLineLength` is out of its range.
+ * @throws {TypeError} If `mode` is none of its words.
  */
-export function echo({ mode = "line", ...options }: EchoOptions = {}): Handler {
-  return mode === "raw"
-    ? (connection) => connection.readable.pipeTo(connection.writable)
-    : (connection) =>
-      connection.readable.pipeThrough(new LineStream(options)).pipeTo(
-        connection.writable,
-      );
+export function echo(options: EchoOptions = {}): Handler {
+  const { mode, maxLineLength } = settingsOf(options);
+  if (mode === "raw") {
+    return (connection) => connection.readable.pipeTo(connection.writable);
+  }
+  return (connection) =>
+    connection.readable
+      .pipeThrough(new LineStream({ maxLineLength }))
+      .pipeTo(connection.writable);
 }

@@ -1,10 +1,13 @@
-import { checkNumber, LIMITS } from "./limits.ts";
-import { type EchoServerOptions, type Settings, settle } from "./options.ts";
+import {
+  type EchoSupervisorOptions,
+  type Settings,
+  settingsOf,
+} from "./options.ts";
 import { reasonOf } from "./reason.ts";
 import type { EchoServer } from "./server.ts";
 import { Supervisor } from "./supervisor.ts";
 import { superviseThreads } from "./threads.ts";
-import { aborted } from "./waiting.ts";
+import { untilAborted } from "./waiting.ts";
 
 /**
  * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends
@@ -12,24 +15,14 @@ import { aborted } from "./waiting.ts";
  */
 const DRAIN_MARGIN = 2;
 
-/** Options of {@linkcode EchoSupervisor}. */
-export interface EchoSupervisorOptions extends EchoServerOptions {
-  /**
-   * Threads that share the port, 1 to 256 and no more than `maxConnections`,
-   * which they share out among them. The kernel deals new clients out to the
-   * threads whatever their load: one can be full while another has room. More
-   * than one thread is for Linux, needs `--allow-read` under `deno run`, and
-   * allows no `handler`.
-   *
-   * @default {1}
-   */
-  workers?: number;
-}
-
 /**
- * An echo server that is started again when it fails, one for one. Its
- * connections are served on meanwhile, but those of a thread that dies end with
- * it. Each connection is a temporary child, the others are permanent.
+ * An echo server that is started again when it fails. Its connections are served
+ * on meanwhile, but those of a thread that dies end with it. Each connection is
+ * a temporary child, the others are permanent.
+ *
+ * After more than three restarts within five seconds it gives up: connections
+ * are drained, then `finished` rejects. `listening`, `drain` and `stop` are told
+ * once, whatever the number of threads.
  *
  * ```text
  *   one thread                      workers: 2
@@ -67,8 +60,8 @@ export class EchoSupervisor {
   /**
    * Starts the tree.
    *
-   * @param Server The class of the server: `EchoServer`.
-   * @param options A port, or options; nothing is port 1050 on all IPv4
+   * @param Server The class of the server: `EchoServer`. Threads have their own.
+   * @param options A port, or options. Without it: port 1050 on all IPv4
    * addresses.
    * @returns The tree, listening.
    * @throws {RangeError} If a number is out of its range, or there are more
@@ -83,23 +76,22 @@ export class EchoSupervisor {
    * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or
    * for workers `--allow-read`.
    * @throws {Deno.errors.NotSupported} If the system cannot share a port among
-   * workers.
+   * workers, or Deno was not given `--unstable-net`.
    * @throws {Error} If there are too few descriptors for so many workers.
    */
   static async start(
     Server: typeof EchoServer,
     options: number | EchoSupervisorOptions = {},
   ): Promise<EchoSupervisor> {
-    const settings = settle(options);
-    const workers = checkWorkers(options, settings);
+    const settings = settingsOf(options);
     const supervisor = new Supervisor({
       shutdownTimeout: settings.shutdownTimeout + DRAIN_MARGIN,
       onRestart: (id, error) =>
         settings.onEvent({ type: "restart", id, reason: reasonOf(error) }),
     });
-    const addr = workers === 1
+    const addr = settings.workers === 1
       ? superviseServer(supervisor, Server, settings)
-      : await superviseThreads(supervisor, settings, workers);
+      : await superviseThreads(supervisor, settings);
     return new EchoSupervisor(supervisor, addr);
   }
 
@@ -119,25 +111,6 @@ export class EchoSupervisor {
   }
 }
 
-function checkWorkers(
-  options: number | EchoSupervisorOptions,
-  { maxConnections, handler }: Settings,
-): number {
-  const given = typeof options === "number" ? undefined : options.workers;
-  const workers = checkNumber("workers", given ?? LIMITS.workers.default);
-  if (workers > maxConnections) {
-    throw new RangeError(
-      `workers must be at most maxConnections (${maxConnections}), not ${workers}`,
-    );
-  }
-  if (workers > 1 && handler) {
-    throw new TypeError(
-      "handler cannot cross threads: leave it out, or workers at 1",
-    );
-  }
-  return workers;
-}
-
 /**
  * The tree of one thread. Children stop in reverse: the server stops listening,
  * then the connections drain.
@@ -147,13 +120,13 @@ function superviseServer(
   Server: typeof EchoServer,
   settings: Settings,
 ): Deno.NetAddr {
-  let started: EchoServer | undefined = Server.on(settings);
+  let started: EchoServer | undefined = Server.startWith(settings);
   const { addr, connections } = started;
   supervisor.startChild({
     id: "connections",
     restart: "permanent",
     run: async (signal) => {
-      await aborted(signal);
+      await untilAborted(signal);
       await connections.drain();
     },
   });
@@ -162,9 +135,9 @@ function superviseServer(
     restart: "permanent",
     run: async (signal) => {
       const server = started ??
-        Server.on({ ...settings, port: addr.port }, { connections });
+        Server.startWith({ ...settings, port: addr.port }, { connections });
       started = undefined;
-      await Promise.race([server.finished, aborted(signal)]);
+      await Promise.race([server.finished, untilAborted(signal)]);
       server.close();
     },
   });

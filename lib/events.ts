@@ -1,9 +1,14 @@
-/** Why the server, not the client, ended a connection. */
-export type Verdict = "drained" | "idle" | "deadline";
+/**
+ * How the server ended a connection. `drained`: in a shutdown, with nothing left
+ * to give back. `deadline`: in a shutdown, when its time was up. `idle`: after
+ * the idle time-out.
+ */
+export type Verdict = "drained" | "deadline" | "idle";
 
 /**
- * How a connection ended: the client closed or reset it, its handler failed, or
- * the server ended it.
+ * How a connection ended. `closed`: its handler was done, for the default one
+ * after the client's FIN. `reset`: by the client or the network. `failed`: its
+ * handler threw something else.
  */
 export type Ending = "closed" | "reset" | "failed" | Verdict;
 
@@ -20,12 +25,12 @@ export interface ConnectionEvent {
   /** Tells the events apart. */
   type: "connection";
   /** The client's address. */
-  remoteAddr: Deno.Addr;
+  remoteAddr: Deno.NetAddr;
   /** Bytes received. */
   bytesIn: number;
   /** Bytes sent. */
   bytesOut: number;
-  /** How long it lasted. */
+  /** How long it lasted, to the millisecond. */
   seconds: number;
   /** How it ended. */
   ending: Ending;
@@ -34,7 +39,8 @@ export interface ConnectionEvent {
 }
 
 /**
- * Descriptors, or memory for sockets, have run out: said once for each episode.
+ * Descriptors, or memory for sockets, have run out: told once, and not again
+ * until there has been no shortage for a second.
  */
 export interface ShortageEvent {
   /** Tells the events apart. */
@@ -47,7 +53,7 @@ export interface ShortageEvent {
 export interface RestartEvent {
   /** Tells the events apart. */
   type: "restart";
-  /** Which child. */
+  /** Which child: `server`, or `worker 1` and so on. */
   id: string;
   /** Why it ended. */
   reason: string;
@@ -73,13 +79,34 @@ export interface Totals {
   bytesOut: number;
 }
 
+/** The totals before anything is served. */
+export const NO_TOTALS: Totals = {
+  connections: 0,
+  passedOver: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+};
+
+/** The totals of two servers together. */
+export function sum(one: Totals, other: Totals): Totals {
+  return {
+    connections: one.connections + other.connections,
+    passedOver: one.passedOver + other.passedOver,
+    bytesIn: one.bytesIn + other.bytesIn,
+    bytesOut: one.bytesOut + other.bytesOut,
+  };
+}
+
 /** A shutdown has ended. */
 export interface StopEvent extends Totals {
   /** Tells the events apart. */
   type: "stop";
 }
 
-/** The server could not start, or cannot go on. */
+/**
+ * The program could not start, or cannot go on. No server tells this: its
+ * `start()` and `finished` reject, and who runs it may want a line in the log.
+ */
 export interface FailureEvent {
   /** Tells the events apart. */
   type: "failure";

@@ -1,10 +1,9 @@
+import type { Range } from "./checks.ts";
+
 /** Range and default of a number. */
-export interface Limit {
-  readonly min: number;
+export interface Limit extends Range {
   readonly max: number;
   readonly default: number;
-  /** Whether fractions make sense. */
-  readonly fraction?: boolean;
 }
 
 /** Every number that can be set, for the API and the command line alike. */
@@ -20,20 +19,3 @@ export const LIMITS = {
 
 /** Name of a number that can be set. */
 export type LimitName = keyof typeof LIMITS;
-
-/**
- * Gives `value` back if it is within the limits of `name`.
- *
- * @throws {RangeError} If it is not.
- */
-export function checkNumber(name: LimitName, value: unknown): number {
-  const { min, max, fraction }: Limit = LIMITS[name];
-  const number = typeof value === "number" && value >= min && value <= max &&
-    (fraction || Number.isInteger(value));
-  if (number) return value;
-  throw new RangeError(
-    `${name} must be a ${
-      fraction ? "" : "whole "
-    }number from ${min} to ${max}, not ${Deno.inspect(value)}`,
-  );
-}

@@ -11,15 +11,18 @@ const FIRST_ROOM = 256;
  */
 const READ_BUFFER = 128 * 1024;
 
+/** The line limit of raw mode: nothing is held, bytes pass as they come. */
+export const RAW = 0;
+
 /**
  * Bytes in, whole lines out, without copying them: bytes are read straight into
- * {@linkcode room}, what {@linkcode take} returns is a view of them, and only
- * the start of an unfinished line is moved.
+ * {@linkcode room}, what {@linkcode takeLines} returns is a view of them, and
+ * only the start of an unfinished line is moved.
  *
  * ```text
- *   0                 held              held + count            room.length
- *   ├── unfinished line ──┼── bytes just read ──┼── free ──────────┤
- *   └────────── whole lines ──────────┴─ rest ──┘
+ *   0                 #held           #taken   #filled       #bytes.length
+ *   ├── unfinished line ──┼── bytes just read ─────┼── free ──────────┤
+ *   └────────── whole lines ────────────┴── rest ──┘
  * ```
  *
  * It starts small and doubles whenever a read fills it, up to one line limit
@@ -29,17 +32,15 @@ export class LineBuffer {
   #bytes = new Uint8Array(FIRST_ROOM);
   /** Bytes at the front that belong to an unfinished line. They hold no LF. */
   #held = 0;
-  /**
-   * Where the bytes handed out by the last {@linkcode take} end, and where the
-   * bytes behind them do.
-   */
+  /** Where the bytes end that were handed out last. */
   #taken = 0;
+  /** Where the bytes end that have been read. */
   #filled = 0;
   readonly #maxLineLength: number;
 
   /**
-   * @param maxLineLength Most bytes held of an unfinished line; 0 holds
-   * nothing, so that bytes pass as they come.
+   * @param maxLineLength Most bytes held of an unfinished line, or {@linkcode
+   * RAW}.
    */
   constructor(maxLineLength: number) {
     this.#maxLineLength = maxLineLength;
@@ -47,10 +48,10 @@ export class LineBuffer {
 
   /**
    * Where the next bytes go: never empty. Asking for it ends the use of what
-   * {@linkcode take} has returned.
+   * {@linkcode takeLines} has returned.
    */
   room(): Uint8Array<ArrayBuffer> {
-    this.#keepRest();
+    this.#makeRoom();
     return this.#held === 0 ? this.#bytes : this.#bytes.subarray(this.#held);
   }
 
@@ -61,7 +62,7 @@ export class LineBuffer {
    * @returns All whole lines, or more of a line that is longer than may be
    * held; empty if everything is held.
    */
-  take(count: number): Uint8Array<ArrayBuffer> {
+  takeLines(count: number): Uint8Array<ArrayBuffer> {
     this.#filled = this.#held + count;
     this.#taken = this.#endOfLines();
     return this.#bytes.subarray(0, this.#taken);
@@ -69,7 +70,7 @@ export class LineBuffer {
 
   /** Takes what is held: the tail that no LF has ended. */
   takeTail(): Uint8Array<ArrayBuffer> {
-    this.#keepRest();
+    this.#makeRoom();
     const tail = this.#bytes.subarray(0, this.#held);
     this.#held = 0;
     this.#filled = 0;
@@ -78,7 +79,7 @@ export class LineBuffer {
 
   #endOfLines(): number {
     const filled = this.#filled;
-    if (this.#bytes[filled - 1] === LF || this.#maxLineLength === 0) {
+    if (this.#bytes[filled - 1] === LF || this.#maxLineLength === RAW) {
       return filled;
     }
     // Only the new bytes are searched, or a line sent byte by byte would cost
@@ -88,7 +89,7 @@ export class LineBuffer {
     return filled - end > this.#maxLineLength ? filled : end;
   }
 
-  #keepRest(): void {
+  #makeRoom(): void {
     const { length } = this.#bytes;
     const rest = this.#filled - this.#taken;
     const most = this.#maxLineLength + READ_BUFFER;

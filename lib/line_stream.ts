@@ -1,12 +1,14 @@
-import { checkNumber, LIMITS } from "./limits.ts";
+import { checkNumber } from "./checks.ts";
+import { LIMITS } from "./limits.ts";
 import { LineBuffer } from "./line_buffer.ts";
 import { lockedWritable } from "./locked.ts";
 
 /** Options of {@linkcode LineStream}. */
 export interface LineStreamOptions {
   /**
-   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A
-   * longer line goes on in pieces.
+   * Most bytes held of a line whose end has not come, its LF not counted: 1 to
+   * 16777216. A longer line goes on in pieces. It limits what is held, not what
+   * comes out: a piece may be longer, or the whole line if it came at once.
    *
    * @default {65536}
    */
@@ -14,16 +16,14 @@ export interface LineStreamOptions {
 }
 
 /**
- * A `TransformStream` of bytes that passes on whole lines only.
+ * A `TransformStream` of bytes that passes on whole lines, as many at once as
+ * there are.
  *
  * LF ends a line and stays in it; nothing is decoded, changed or lost. A chunk
  * that comes out is one or more whole lines, or a piece of a line longer than
- * `maxLineLength`, or the unterminated tail when the stream closes. Its
- * consumer owns it.
- *
- * The platform's stream behind it is made when `readable` or `writable` is
- * first asked for: a connection that does the splitting itself (see
- * `connection.ts`) never pays for it.
+ * `maxLineLength`, or the unterminated tail when the stream closes: only these
+ * two do not end with LF. Its consumer owns it. A chunk that is no `Uint8Array`
+ * fails the stream with a `TypeError`.
  *
  * @example Lines out of arbitrary chunks
  * ```ts
@@ -38,6 +38,13 @@ export interface LineStreamOptions {
  * ```
  */
 export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
+  // A TransformStream to everybody who asks, but one whose costly constructor
+  // has not run: a connection that splits lines itself never pays for it.
+  static {
+    Object.setPrototypeOf(this, TransformStream);
+    Object.setPrototypeOf(this.prototype, TransformStream.prototype);
+  }
+
   readonly #maxLineLength: number;
   #stream: TransformStream<Uint8Array, Uint8Array> | undefined;
   #fused: ReadableStream<Uint8Array> | undefined;
@@ -45,13 +52,17 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
   /**
    * Makes a stream of lines.
    *
-   * @param options How much of an unfinished line to hold.
+   * @param options How much to hold of a line whose end has not come.
    * @throws {RangeError} If `maxLineLength` is no whole number from 1 to
    * 16777216.
    */
   constructor(options: LineStreamOptions = {}) {
     const { maxLineLength = LIMITS.maxLineLength.default } = options;
-    this.#maxLineLength = checkNumber("maxLineLength", maxLineLength);
+    this.#maxLineLength = checkNumber(
+      "maxLineLength",
+      maxLineLength,
+      LIMITS.maxLineLength,
+    );
   }
 
   /** Gives out whole lines. */
@@ -95,11 +106,6 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
   }
 }
 
-// A TransformStream to everybody who asks, but one whose costly constructor has
-// not run.
-Object.setPrototypeOf(LineStream, TransformStream);
-Object.setPrototypeOf(LineStream.prototype, TransformStream.prototype);
-
 function lineTransformer(
   maxLineLength: number,
 ): Transformer<Uint8Array, Uint8Array> {
@@ -116,7 +122,7 @@ function lineTransformer(
         const part = chunk.subarray(at, at + room.length);
         room.set(part);
         at += part.length;
-        const whole = lines.take(part.length);
+        const whole = lines.takeLines(part.length);
         if (whole.length > 0) controller.enqueue(whole.slice());
       }
     },

@@ -1,4 +1,5 @@
 import { showAddress } from "./address.ts";
+import { checkFunction, checkWord } from "./checks.ts";
 import { escapeControls } from "./escape.ts";
 import type { ServerEvent } from "./events.ts";
 
@@ -6,8 +7,9 @@ import type { ServerEvent } from "./events.ts";
 export type LogFormat = "text" | "json";
 
 /**
- * How much is said: warnings and errors; what happens to the server too; each
- * connection that ends too.
+ * How much is said. `quiet`: warnings and errors. `normal`: also where the
+ * server listens, its drain and its totals. `verbose`: also each connection that
+ * ends.
  */
 export type Verbosity = "quiet" | "normal" | "verbose";
 
@@ -26,7 +28,8 @@ export interface LoggerOptions {
    */
   verbosity?: Verbosity;
   /**
-   * Takes the lines, and ends nothing if one cannot be written.
+   * Takes each line, without an LF. If it throws, or its promise rejects, the
+   * line is lost and nothing else.
    *
    * @default {console.error}
    */
@@ -41,15 +44,24 @@ export interface LoggerOptions {
 
 type Level = "error" | "warning" | "info" | "debug";
 
-/** The levels that each verbosity leaves out. */
-const LEFT_OUT: Record<Verbosity, readonly Level[]> = {
-  quiet: ["info", "debug"],
-  normal: ["debug"],
-  verbose: [],
+/** What each verbosity says. */
+const SAID: Record<Verbosity, readonly Level[]> = {
+  quiet: ["error", "warning"],
+  normal: ["error", "warning", "info"],
+  verbose: ["error", "warning", "info", "debug"],
 };
+
+const VERBOSITIES = Object.keys(SAID) as Verbosity[];
+/** The formats, the default first. */
+export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
 
 /**
  * Makes a listener for a server's events that writes one line for each.
+ *
+ * A line of text has the time, the level (`error`, `warning`, `info` or `debug`)
+ * and a message. A line of JSON is an object of `time`, `level`, `event` (its
+ * type), `message` and the fields of the event, in which an address is a string
+ * such as `"127.0.0.1:1050"`. Control characters are escaped.
  *
  * @example To standard error, as the command does
  * ```ts
@@ -61,6 +73,7 @@ const LEFT_OUT: Record<Verbosity, readonly Level[]> = {
  *
  * @param options How the lines look, how many there are, and where they go.
  * @returns What `onEvent` of a server takes.
+ * @throws {TypeError} If an option is of the wrong kind.
  */
 export function logger(
   options: LoggerOptions = {},
@@ -71,17 +84,18 @@ export function logger(
     write = console.error,
     now = Date.now,
   } = options;
-  const leftOut = LEFT_OUT[verbosity];
+  checkWord("format", format, LOG_FORMATS);
+  checkWord("verbosity", verbosity, VERBOSITIES);
+  checkFunction("write", write);
+  checkFunction("now", now);
   return (event) => {
     const level = levelOf(event);
-    if (leftOut.includes(level)) return;
+    if (!SAID[verbosity].includes(level)) return;
     const time = new Date(now()).toISOString();
-    const message = escapeControls(messageOf(event));
-    write(
-      format === "json"
-        ? asJson(time, level, message, event)
-        : `${time} ${level} ${message}`,
-    );
+    const line = format === "json"
+      ? asJson(time, level, event)
+      : `${time} ${level} ${messageOf(event)}`;
+    return write(escapeControls(line));
   };
 }
 
@@ -114,10 +128,10 @@ function messageOf(event: ServerEvent): string {
     case "restart":
       return `restarting ${event.id}: ${event.reason}`;
     case "drain":
-      return `draining ${count(event.connections, "connection")}`;
+      return `draining ${plural(event.connections, "connection")}`;
     case "stop": {
       const { connections, passedOver, bytesIn, bytesOut } = event;
-      const served = `${count(connections, "connection")} served`;
+      const served = `${plural(connections, "connection")} served`;
       const gone = `${passedOver} gone before they were accepted`;
       return `stopped: ${served}, ${gone}, ${moved(bytesIn, bytesOut)}`;
     }
@@ -133,28 +147,24 @@ function shortageOf(code: string): string {
 }
 
 function moved(bytesIn: number, bytesOut: number): string {
-  return `${count(bytesIn, "byte")} in, ${count(bytesOut, "byte")} out`;
+  return `${plural(bytesIn, "byte")} in, ${plural(bytesOut, "byte")} out`;
 }
 
-function count(number: number, thing: string): string {
+function plural(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }
 
-function asJson(
-  time: string,
-  level: Level,
-  message: string,
-  { type, ...fields }: ServerEvent,
-): string {
-  const flat = Object.entries(fields).map(([name, value]) => {
-    if (typeof value === "string") return [name, escapeControls(value)];
-    return [name, typeof value === "object" ? showAddress(value) : value];
-  });
+function asJson(time: string, level: Level, event: ServerEvent): string {
+  const { type, ...fields } = event;
+  // The only object in an event is an address.
+  const flat = Object.entries(fields).map(([name, value]) =>
+    [name, typeof value === "object" ? showAddress(value) : value] as const
+  );
   return JSON.stringify({
     time,
     level,
     event: type,
-    message,
+    message: messageOf(event),
     ...Object.fromEntries(flat),
   });
 }

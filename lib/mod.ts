@@ -18,10 +18,7 @@
 
 export type { Connection, Handler } from "./connection.ts";
 export { echo, type EchoOptions } from "./echo.ts";
-export {
-  EchoSupervisor,
-  type EchoSupervisorOptions,
-} from "./echo_supervisor.ts";
+export { EchoSupervisor } from "./echo_supervisor.ts";
 export type * from "./events.ts";
 export { LineStream, type LineStreamOptions } from "./line_stream.ts";
 export {
@@ -30,7 +27,11 @@ export {
   type LoggerOptions,
   type Verbosity,
 } from "./logger.ts";
-export type { EchoServerOptions, Mode } from "./options.ts";
+export type {
+  EchoServerOptions,
+  EchoSupervisorOptions,
+  Mode,
+} from "./options.ts";
 export { EchoServer } from "./server.ts";
 export {
   type ChildSpec,

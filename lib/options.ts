@@ -1,6 +1,7 @@
+import { checkFunction, checkNumber, checkWord } from "./checks.ts";
 import type { Handler } from "./connection.ts";
 import type { ServerEvent } from "./events.ts";
-import { checkNumber, type LimitName, LIMITS } from "./limits.ts";
+import { type LimitName, LIMITS } from "./limits.ts";
 
 /** How bytes go back: by whole lines, or as they come. */
 export type Mode = "line" | "raw";
@@ -21,14 +22,16 @@ export interface EchoServerOptions {
    */
   host?: string;
   /**
-   * `line` gives back whole lines, `raw` bytes as they come.
+   * `line` gives back whole lines, `raw` bytes as they come. With a handler of
+   * one's own, `line` still lets a client finish its line in a shutdown, and
+   * `raw` does not.
    *
    * @default {"line"}
    */
   mode?: Mode;
   /**
-   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A
-   * longer line goes back in pieces.
+   * Most bytes held of a line whose end has not come, its LF not counted: 1 to
+   * 16777216. A longer line goes back in pieces.
    *
    * @default {65536}
    */
@@ -42,14 +45,15 @@ export interface EchoServerOptions {
   maxConnections?: number;
   /**
    * Seconds without a byte either way after which a connection is closed, 0 to
-   * 86400; 0 is never.
+   * 86400, fractions too; 0 is never. That is checked once a second, or four
+   * times within a time-out below four seconds, and late by up to as much.
    *
    * @default {300}
    */
   idleTimeout?: number;
   /**
    * Seconds that open connections get to finish when the server shuts down, 0
-   * to 86400.
+   * to 86400, fractions too. What is left then gets half a second more to end.
    *
    * @default {15}
    */
@@ -62,30 +66,50 @@ export interface EchoServerOptions {
    */
   backlog?: number;
   /**
-   * Serves a connection until its promise settles.
+   * Serves a connection until its promise settles; then what it left open is
+   * closed.
    *
    * @default {echo(options)}
    */
   handler?: Handler;
   /**
-   * Hears of everything worth telling: see {@linkcode ServerEvent}. What it
-   * throws is ignored: who listens cannot end the server.
+   * Called with each event, whose types are those of {@linkcode ServerEvent}.
+   * If it throws, or its promise rejects, that is ignored: who listens cannot
+   * end the server.
    *
-   * @default {() => {}}
+   * @default {() => undefined}
    */
   onEvent?: (event: ServerEvent) => void;
+}
+
+/** Options of `EchoSupervisor.start()`. */
+export interface EchoSupervisorOptions extends EchoServerOptions {
+  /**
+   * Threads that share the port, 1 to 256 and no more than `maxConnections`,
+   * which they share out among them. The kernel deals new clients out to the
+   * threads whatever their load: one can be full while another has room. More
+   * than one thread works on Linux only, takes no `handler`, and under `deno run`
+   * needs `--allow-read` and `--unstable-net` (or `"unstable": ["net"]` in
+   * `deno.json`).
+   *
+   * @default {1}
+   */
+  workers?: number;
 }
 
 /** The modes, the default first. */
 export const MODES: readonly Mode[] = ["line", "raw"];
 
+/** The host that is listened on if none is given: all IPv4 addresses. */
+export const DEFAULT_HOST = "0.0.0.0";
+
 /**
- * {@linkcode EchoServerOptions}, checked, with every default filled in but the
- * handler's.
+ * {@linkcode EchoSupervisorOptions}, checked, with every default filled in but
+ * the handler's.
  */
 export type Settings =
-  & Required<Omit<EchoServerOptions, "handler">>
-  & Pick<EchoServerOptions, "handler">;
+  & Required<Omit<EchoSupervisorOptions, "handler">>
+  & Pick<EchoSupervisorOptions, "handler">;
 
 /**
  * Checks every option once and fills in the defaults. A number alone is the
@@ -94,8 +118,8 @@ export type Settings =
  * @throws {RangeError} If a number is out of its range.
  * @throws {TypeError} If an option is of the wrong kind.
  */
-export function settle(options: number | EchoServerOptions): Settings {
-  const given: EchoServerOptions = typeof options === "number"
+export function settingsOf(options: number | EchoSupervisorOptions): Settings {
+  const given: EchoSupervisorOptions = typeof options === "number"
     ? { port: options }
     : options;
   if (given === null || typeof given !== "object") {
@@ -103,41 +127,54 @@ export function settle(options: number | EchoServerOptions): Settings {
       `options must be a port or an object, not ${Deno.inspect(options)}`,
     );
   }
-  const number = (name: Exclude<LimitName, "workers">) =>
-    checkNumber(name, given[name] ?? LIMITS[name].default);
-  const { host = "0.0.0.0", mode = "line", handler, onEvent = () => {} } =
+  const number = (name: LimitName) => {
+    const { [name]: value = LIMITS[name].default } = given;
+    return checkNumber(name, value, LIMITS[name]);
+  };
+  const { host = DEFAULT_HOST, mode = "line", handler, onEvent = () => {} } =
     given;
   if (typeof host !== "string" || host === "") {
     throw new TypeError(`host must be an address, not ${Deno.inspect(host)}`);
   }
-  if (!MODES.includes(mode)) {
-    throw new TypeError(
-      `mode must be "line" or "raw", not ${Deno.inspect(mode)}`,
-    );
-  }
-  for (const [name, value] of Object.entries({ handler, onEvent })) {
-    if (value !== undefined && typeof value !== "function") {
-      throw new TypeError(
-        `${name} must be a function, not ${Deno.inspect(value)}`,
-      );
-    }
-  }
-  return {
+  const settings: Settings = {
     port: number("port"),
     host,
-    mode,
+    mode: checkWord("mode", mode, MODES),
     maxLineLength: number("maxLineLength"),
     maxConnections: number("maxConnections"),
     idleTimeout: number("idleTimeout"),
     shutdownTimeout: number("shutdownTimeout"),
     backlog: number("backlog"),
-    onEvent: (event) => {
-      try {
-        onEvent(event);
-      } catch {
-        // A log that cannot be written is no reason to stop serving.
-      }
-    },
-    ...handler && { handler },
+    workers: number("workers"),
+    onEvent: harmless(checkFunction("onEvent", onEvent)),
+    ...handler !== undefined && { handler: checkFunction("handler", handler) },
+  };
+  checkWorkers(settings);
+  return settings;
+}
+
+function checkWorkers({ workers, maxConnections, handler }: Settings): void {
+  if (workers > maxConnections) {
+    throw new RangeError(
+      `workers must be at most maxConnections (${maxConnections}), not ${workers}`,
+    );
+  }
+  if (workers > 1 && handler) {
+    throw new TypeError(
+      "handler cannot cross threads: leave it out, or workers at 1",
+    );
+  }
+}
+
+/** Makes a listener that cannot fail, neither at once nor later. */
+function harmless(
+  onEvent: (event: ServerEvent) => void,
+): (event: ServerEvent) => void {
+  return async (event) => {
+    try {
+      await onEvent(event);
+    } catch {
+      // A log that cannot be written is no reason to stop serving.
+    }
   };
 }

@@ -1,7 +1,12 @@
 import { accept } from "./acceptor.ts";
-import { hostPort } from "./address.ts";
 import { Connections } from "./connections.ts";
-import { type EchoServerOptions, type Settings, settle } from "./options.ts";
+import { listen } from "./listen.ts";
+import {
+  type EchoServerOptions,
+  type Settings,
+  settingsOf,
+} from "./options.ts";
+import { outcome } from "./waiting.ts";
 
 /**
  * A TCP echo server: a listener, a loop that accepts, and the connections.
@@ -13,6 +18,9 @@ import { type EchoServerOptions, type Settings, settle } from "./options.ts";
  * const server = await EchoServer.start({ port: 0 });
  * const connection = await Deno.connect({ port: server.addr.port });
  * await connection.write(new TextEncoder().encode("hello\n"));
+ * const back = new Uint8Array(6);
+ * await connection.read(back);
+ * console.log(new TextDecoder().decode(back));
  * connection.close();
  * await server.shutdown();
  * ```
@@ -21,9 +29,9 @@ export class EchoServer {
   /** The address it listens on, with the real port. */
   readonly addr: Deno.NetAddr;
   /**
-   * Resolves when the server has been shut down; rejects if accepting fails of
-   * something that is neither a client's doing nor a shortage. Connections are
-   * served on in that case.
+   * Resolves when the server has been shut down. Rejects if accepting fails,
+   * other than by a client or for want of descriptors or memory; open
+   * connections are still served then.
    */
   readonly finished: Promise<void>;
   /**
@@ -36,7 +44,7 @@ export class EchoServer {
   readonly #settings: Settings;
   readonly #listener: Deno.TcpListener;
   readonly #closing = new AbortController();
-  readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #finish = outcome<void>();
 
   private constructor(
     settings: Settings,
@@ -46,11 +54,8 @@ export class EchoServer {
     this.#settings = settings;
     this.#listener = listener;
     this.connections = connections;
-    this.addr = listener.addr as Deno.NetAddr;
+    this.addr = listener.addr;
     this.finished = this.#finish.promise;
-    // Whoever awaits it sees the rejection; that nobody does must not end the
-    // process.
-    this.finished.catch(() => {});
     settings.onEvent({ type: "listening", addr: this.addr });
     this.#accept().catch((error) => {
       this.close();
@@ -61,23 +66,24 @@ export class EchoServer {
   /**
    * Starts a server.
    *
-   * @param options A port, or options; nothing is port 1050 on all IPv4
+   * @param options A port, or options. Without it: port 1050 on all IPv4
    * addresses.
    * @returns The server, listening.
-   * @throws {RangeError} If a number is out of its range.
-   * @throws {TypeError} If an option is of the wrong kind.
+   * @throws {RangeError} If an option is no number of its range.
+   * @throws {TypeError} If another option is of the wrong kind.
    * @throws {Deno.errors.AddrInUse} If the port is taken.
    * @throws {Deno.errors.AddrNotAvailable} If the address is not one of this
    * machine.
    * @throws {Deno.errors.PermissionDenied} If the system does not allow the
    * port.
    * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`.
+   * @throws {Error} If the host's name means no address, or the system fails.
    */
   // deno-lint-ignore require-await -- errors reject, they are not thrown
   static async start(
     options: number | EchoServerOptions = {},
   ): Promise<EchoServer> {
-    return EchoServer.on(settle(options));
+    return EchoServer.startWith(settingsOf(options));
   }
 
   /**
@@ -86,7 +92,7 @@ export class EchoServer {
    *
    * @ignore
    */
-  static on(
+  static startWith(
     settings: Settings,
     sharing: { reusePort?: boolean; connections?: Connections } = {},
   ): EchoServer {
@@ -108,10 +114,11 @@ export class EchoServer {
 
   /**
    * Stops listening and drains the connections: each may finish its line and
-   * gets all that had arrived for it, for at most `shutdownTimeout` seconds.
-   * Can be called more than once.
+   * gets all that had arrived for it, for `shutdownTimeout` seconds. After its
+   * FIN a client has two seconds to send its own. Can be called more than once.
    *
-   * @returns Settles when no connection is left.
+   * @returns Settles when no connection is left. A handler that runs on half a
+   * second after its connection was closed is not waited for.
    */
   async shutdown(): Promise<void> {
     this.close();
@@ -127,12 +134,11 @@ export class EchoServer {
   async #accept(): Promise<void> {
     const connections = this.connections;
     const incoming = accept(this.#listener, {
+      vacancy: () => connections.vacancy(),
       signal: this.#closing.signal,
       onPassedOver: () => connections.totals.passedOver++,
       onShortage: (code) => this.#settings.onEvent({ type: "shortage", code }),
     });
-    // Before the first accept too: this server may follow one that failed.
-    await connections.vacancy();
     for await (const connection of incoming) {
       try {
         // Nagle's algorithm would hold an echo back until the client
@@ -145,53 +151,6 @@ export class EchoServer {
         continue;
       }
       connections.serve(connection);
-      await connections.vacancy();
     }
   }
-}
-
-/**
- * Listens; an error names the address, the cause and, where there is one, the
- * cure.
- *
- * @throws {Error} What `Deno.listen` throws, of the same class.
- */
-export function listen(
-  { host, port, backlog }: Settings,
-  reusePort = false,
-): Deno.TcpListener {
-  try {
-    return Deno.listen({
-      hostname: host,
-      port,
-      tcpBacklog: backlog,
-      reusePort,
-    });
-  } catch (error) {
-    if (error instanceof Error) {
-      error.message = `Cannot listen on ${hostPort(host, port)}: ${
-        causeOf(error, port)
-      }`;
-    }
-    throw error;
-  }
-}
-
-function causeOf(error: Error, port: number): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return "the port is already in use";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "the address is not one of this machine";
-  }
-  if (error instanceof Deno.errors.NotCapable) {
-    return "permission missing, run again with --allow-net";
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "permission denied" +
-      (port > 0 && port < 1024
-        ? ", a port below 1024 needs CAP_NET_BIND_SERVICE"
-        : "");
-  }
-  return error.message;
 }

@@ -24,12 +24,9 @@ export interface Pulse {
   news: number;
 }
 
-/**
- * The part of a `Deno.Conn` that a {@linkcode Socket} needs, whatever its
- * transport.
- */
+/** The part of a `Deno.Conn` that a {@linkcode Socket} needs. */
 export type Wire = Pick<
-  Deno.Conn,
+  Deno.Conn<Deno.NetAddr>,
   "read" | "write" | "closeWrite" | "close" | "remoteAddr"
 >;
 
@@ -53,7 +50,7 @@ export class Socket {
   readonly #pulse: Pulse;
   readonly #finishesLines: boolean;
   /** Made when somebody wants it: most handlers do not. */
-  #abort: AbortController | undefined;
+  #controller: AbortController | undefined;
   #lastByte = LF;
   #lastSweep: number;
   #wasNews = false;
@@ -85,7 +82,7 @@ export class Socket {
   }
 
   /** The client's address. */
-  get remoteAddr(): Deno.Addr {
+  get remoteAddr(): Deno.NetAddr {
     return this.#wire.remoteAddr;
   }
 
@@ -94,7 +91,7 @@ export class Socket {
    * or when it is idle too long.
    */
   get signal(): AbortSignal {
-    return (this.#abort ??= new AbortController()).signal;
+    return (this.#controller ??= new AbortController()).signal;
   }
 
   /** Idle sweeps since a byte last moved. */
@@ -141,7 +138,7 @@ export class Socket {
   }
 
   /** Ends the input here: the read that waits, and any later one, gets null. */
-  end(verdict?: Verdict): void {
+  endInput(verdict?: Verdict): void {
     this.verdict ??= verdict;
     this.#inputEnded = true;
     this.#resolve(null);
@@ -152,24 +149,25 @@ export class Socket {
    * because the kernel has had `steps` of its steps to answer a read and has
    * not. A line that is under way may be finished first.
    */
-  endIfQuiet(steps: number): void {
+  endInputIfQuiet(steps: number): void {
     const quiet = this.waitsForInput &&
       this.#pulse.drainStep - this.#readStep >= steps;
-    if (quiet && !this.#midLine) this.end("drained");
+    if (quiet && !this.#midLine) this.endInput("drained");
   }
 
-  /** Tells the handler that the connection is given up. */
-  abort(): void {
-    (this.#abort ??= new AbortController()).abort();
+  /** Ends the input for `verdict`, and tells the handler by the signal. */
+  giveUp(verdict: Verdict): void {
+    (this.#controller ??= new AbortController()).abort();
+    this.endInput(verdict);
   }
 
   /**
    * Sends FIN, drops what comes until the client's FIN (for at most {@linkcode
    * LINGER} seconds), and closes.
    */
-  async finish(): Promise<void> {
+  async linger(): Promise<void> {
     await this.closeWrite();
-    this.end();
+    this.endInput();
     if (!this.#peerEnded) {
       const peerEnd = Promise.withResolvers<unknown>();
       // The read that is under way, or another, goes on for us alone.
@@ -183,13 +181,12 @@ export class Socket {
   }
 
   /** Closes at once. Doing so twice is fine. */
-  close(verdict?: Verdict): void {
+  close(): void {
     if (this.#closed) return;
-    this.verdict ??= verdict;
     this.#closed = true;
     // A read that a failed handler has left behind ends as at the end of input:
     // nobody may be there to hear that it failed.
-    this.end();
+    this.endInput();
     this.#wire.close();
   }
 
@@ -203,34 +200,29 @@ export class Socket {
     try {
       const count = await this.#wire.read(into);
       this.#reading = false;
-      if (count === null) this.#endOfInput(this.#resolve, null);
-      else if (this.#inputEnded) this.#readWire(into);
+      if (count === null) this.#peerEnded = this.#inputEnded = true;
+      else if (this.#inputEnded) return void this.#readWire(into);
       else this.#received(count, into);
+      this.#resolve(count);
     } catch (error) {
       this.#reading = false;
-      this.#endOfInput(this.#reject, error);
+      this.#peerEnded = this.#inputEnded = true;
+      this.#reject(error);
     }
-  }
-
-  #endOfInput<T>(settle: (value: T) => void, value: T): void {
-    this.#peerEnded = true;
-    this.#inputEnded = true;
-    settle(value);
   }
 
   #received(count: number, into: Uint8Array): void {
     this.bytesIn += count;
     this.#lastByte = into[count - 1]!;
     this.#moved();
-    if (this.#pulse.drainStep > 0) this.#endIfEmptied(count < into.length);
-    this.#resolve(count);
+    if (this.#pulse.drainStep > 0) this.#noteDrainRead(count < into.length);
   }
 
   /**
    * A read that began during the drain and did not fill its buffer has emptied
    * the kernel's.
    */
-  #endIfEmptied(emptied: boolean): void {
+  #noteDrainRead(emptied: boolean): void {
     const drained = emptied && this.#readStep > 0 && !this.#midLine;
     if (!this.#wasNews || drained) this.#pulse.news++;
     this.#wasNews = true;

@@ -1,4 +1,6 @@
+import { checkFunction, checkNumber, checkWord } from "./checks.ts";
 import { reasonOf } from "./reason.ts";
+import { outcome } from "./waiting.ts";
 
 /**
  * When a child that has ended is started again: `permanent` always, `transient`
@@ -6,12 +8,14 @@ import { reasonOf } from "./reason.ts";
  */
 export type Restart = "permanent" | "transient" | "temporary";
 
+const RESTARTS: readonly Restart[] = ["permanent", "transient", "temporary"];
+
 /** The longest time, in milliseconds, that a timer can be set to: 24 days. */
 const FOREVER = 2 ** 31 - 1;
 
 /** What a {@linkcode Supervisor} runs. */
 export interface ChildSpec {
-  /** Names the child. No two children that are alive share one. */
+  /** The child's name, which no other child that is alive has. */
   id: string;
   /** When it is started again. */
   restart: Restart;
@@ -26,8 +30,8 @@ export interface ChildSpec {
 /** Options of {@linkcode Supervisor}; the defaults are Elixir's. */
 export interface SupervisorOptions {
   /**
-   * Restarts within `maxSeconds` that are put up with; at one more the
-   * supervisor gives up.
+   * Restarts of all children within `maxSeconds` after which one more makes
+   * the supervisor give up.
    *
    * @default {3}
    */
@@ -45,10 +49,10 @@ export interface SupervisorOptions {
    */
   shutdownTimeout?: number;
   /**
-   * Hears that a child has ended, and will be started again at once. It must
-   * not throw.
+   * Called when a child has ended and will be started again at once. What it
+   * throws nobody can catch, and it ends the process.
    *
-   * @default {() => {}}
+   * @default {() => undefined}
    */
   onRestart?: (id: string, error: unknown) => void;
   /**
@@ -105,7 +109,7 @@ export class Supervisor {
   readonly finished: Promise<void>;
 
   readonly #options: Required<SupervisorOptions>;
-  readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #finish = outcome<void>();
   /** In the order in which they were started. */
   readonly #children = new Map<string, Child>();
   readonly #temporaries = new AbortController();
@@ -115,10 +119,11 @@ export class Supervisor {
   /**
    * Makes a supervisor that has no children yet.
    *
-   * @param options How many restarts to put up with, and how long to wait for
+   * @param options How many restarts are too many, and how long to wait for
    * children that are stopped.
    * @throws {RangeError} If `maxRestarts` is no whole number from 0, or a time
    * is no number from 0.
+   * @throws {TypeError} If another option is of the wrong kind.
    */
   constructor(options: SupervisorOptions = {}) {
     this.#options = {
@@ -129,22 +134,14 @@ export class Supervisor {
       now: () => performance.now() / 1000,
       ...options,
     };
-    for (
-      const name of ["maxRestarts", "maxSeconds", "shutdownTimeout"] as const
-    ) {
-      const value = this.#options[name];
-      if (!(value >= 0) || name === "maxRestarts" && !Number.isInteger(value)) {
-        throw new RangeError(
-          `${name} must be a ${
-            name === "maxRestarts" ? "whole " : ""
-          }number from 0, not ${value}`,
-        );
-      }
-    }
+    const { maxRestarts, maxSeconds, shutdownTimeout } = this.#options;
+    checkNumber("maxRestarts", maxRestarts, { min: 0 });
+    const seconds = { min: 0, fraction: true };
+    checkNumber("maxSeconds", maxSeconds, seconds);
+    checkNumber("shutdownTimeout", shutdownTimeout, seconds);
+    checkFunction("onRestart", this.#options.onRestart);
+    checkFunction("now", this.#options.now);
     this.finished = this.#finish.promise;
-    // Whoever awaits it sees the rejection; that nobody does must not end the
-    // process.
-    this.finished.catch(() => {});
   }
 
   /**
@@ -153,9 +150,12 @@ export class Supervisor {
    * @param spec What to run, under which name, and when to start it again.
    * @throws {Error} If the supervisor has stopped, or a child of that id is
    * alive.
+   * @throws {TypeError} If `restart` is none of its words, or `run` no function.
    */
   startChild(spec: ChildSpec): void {
     const { id, restart } = spec;
+    checkWord("restart", restart, RESTARTS);
+    checkFunction("run", spec.run);
     if (this.#stopping) {
       throw new Error(`Cannot start child "${id}": the supervisor has stopped`);
     }
@@ -180,7 +180,8 @@ export class Supervisor {
   /**
    * Stops every child and waits until they have ended, or until
    * `shutdownTimeout`: temporary children all together and first, then the
-   * others one by one, the youngest first. Can be called more than once.
+   * others one by one, the youngest first. When the time is up the rest are told
+   * to end too, but not waited for. Can be called more than once.
    *
    * @returns Settles when that is done, and never rejects.
    */
@@ -211,7 +212,7 @@ export class Supervisor {
       if (!again || this.#stopping) break;
       const error = failure
         ? failure.error
-        : new Error("it ended, and must not");
+        : new Error("it ended, and a permanent child must not");
       if (!this.#mayRestart()) {
         this.#giveUp(id, error);
         break;
@@ -236,7 +237,8 @@ export class Supervisor {
     const { maxRestarts, maxSeconds } = this.#options;
     const reason = reasonOf(cause);
     const often = `more than ${maxRestarts} restarts within ${maxSeconds} s`;
-    await this.#stop(id);
+    this.#children.delete(id);
+    await this.#stop();
     this.#finish.reject(
       new Error(
         `Supervisor gave up: ${often}, the last of child "${id}": ${reason}`,
@@ -249,7 +251,7 @@ export class Supervisor {
    * Aborts children in their turn and waits for each, but for all of them no
    * longer than the time-out.
    */
-  async #stop(ended?: string): Promise<void> {
+  async #stop(): Promise<void> {
     this.#stopping = true;
     const { promise: timedOut, resolve } = Promise.withResolvers<void>();
     const { shutdownTimeout } = this.#options;
@@ -257,9 +259,7 @@ export class Supervisor {
       resolve,
       Math.min(shutdownTimeout * 1000, FOREVER),
     );
-    const children = [...this.#children.values()].filter(({ spec }) =>
-      spec.id !== ended
-    );
+    const children = [...this.#children.values()];
     const temporary = children.filter(({ spec }) =>
       spec.restart === "temporary"
     );

@@ -1,30 +1,30 @@
-import type { Totals } from "./events.ts";
+import { NO_TOTALS, sum } from "./events.ts";
 import type { Settings } from "./options.ts";
-import { listen } from "./server.ts";
-import { NOTHING, ServerThread, WORKER } from "./server_thread.ts";
+import { listen } from "./listen.ts";
+import {
+  descriptorShortage,
+  requireThreads,
+  ServerThread,
+} from "./server_thread.ts";
 import type { Supervisor } from "./supervisor.ts";
-import { aborted, pause } from "./waiting.ts";
+import { pause, untilAborted } from "./waiting.ts";
 
 /**
  * Milliseconds between two looks whether there are descriptors for a thread.
  */
 const SHORTAGE_PAUSE = 100;
 
-/** Descriptors that the start of a thread may need. */
-const THREAD_DESCRIPTORS = 24;
-
 /** The tree of several threads. */
 export async function superviseThreads(
   supervisor: Supervisor,
   settings: Settings,
-  workers: number,
 ): Promise<Deno.NetAddr> {
   await requireThreads();
-  const addr = settlePort(settings);
-  const threads = new Threads({ ...settings, port: addr.port }, workers);
+  const addr = probePort(settings);
+  const threads = new Threads({ ...settings, port: addr.port });
   await threads.startAll();
   settings.onEvent({ type: "listening", addr });
-  for (let index = 0; index < workers; index++) {
+  for (let index = 0; index < settings.workers; index++) {
     supervisor.startChild({
       id: `worker ${index + 1}`,
       restart: "permanent",
@@ -40,19 +40,17 @@ export async function superviseThreads(
  */
 class Threads {
   readonly #settings: Settings;
-  readonly #count: number;
   readonly #alive = new Map<number, ServerThread>();
   #drained: Promise<void> | undefined;
 
-  constructor(settings: Settings, count: number) {
+  constructor(settings: Settings) {
     this.#settings = settings;
-    this.#count = count;
   }
 
   /** Starts all of them, or none. */
   async startAll(): Promise<void> {
     try {
-      for (let index = 0; index < this.#count; index++) {
+      for (let index = 0; index < this.#settings.workers; index++) {
         const code = descriptorShortage();
         if (code) throw new Error(tooManyWorkers(index, code));
         await this.#start(index);
@@ -67,13 +65,14 @@ class Threads {
 
   /** Runs one, and starts it if it is not alive, until `signal` aborts. */
   async run(index: number, signal: AbortSignal): Promise<void> {
-    if (!this.#alive.has(index)) {
-      await descriptors(this.#settings, signal);
+    let thread = this.#alive.get(index);
+    if (!thread) {
+      await untilDescriptors(this.#settings, signal);
       if (signal.aborted) return;
+      thread = await this.#start(index);
     }
-    const thread = this.#alive.get(index) ?? await this.#start(index);
     try {
-      await Promise.race([thread.finished, aborted(signal)]);
+      await Promise.race([thread.finished, untilAborted(signal)]);
       if (!signal.aborted) return;
       thread.shutdown();
       await (this.#drained ??= this.#drain());
@@ -84,10 +83,10 @@ class Threads {
   }
 
   async #start(index: number): Promise<ServerThread> {
-    const { maxConnections } = this.#settings;
+    const { maxConnections, workers } = this.#settings;
     const thread = new ServerThread({
       ...this.#settings,
-      maxConnections: Math.floor((maxConnections + index) / this.#count),
+      maxConnections: Math.floor((maxConnections + index) / workers),
     });
     await thread.listening;
     this.#alive.set(index, thread);
@@ -102,7 +101,7 @@ class Threads {
     const connections = open.reduce((sum, count) => sum + count, 0);
     onEvent({ type: "drain", connections });
     const served = await Promise.all(threads.map((thread) => thread.totals));
-    onEvent({ type: "stop", ...served.reduce(added, NOTHING) });
+    onEvent({ type: "stop", ...served.reduce(sum, NO_TOTALS) });
   }
 }
 
@@ -110,9 +109,9 @@ class Threads {
  * Finds the port free, and which one it is: shared, a taken port goes
  * unnoticed, and port 0 is one for each thread.
  */
-function settlePort(settings: Settings): Deno.NetAddr {
+function probePort(settings: Settings): Deno.NetAddr {
   using listener = listen(settings);
-  return listener.addr as Deno.NetAddr;
+  return listener.addr;
 }
 
 function tooManyWorkers(index: number, code: string): string {
@@ -121,7 +120,7 @@ function tooManyWorkers(index: number, code: string): string {
 }
 
 /** Settles when there are descriptors for a thread, or `signal` aborts. */
-async function descriptors(
+async function untilDescriptors(
   { onEvent }: Settings,
   signal: AbortSignal,
 ): Promise<void> {
@@ -130,59 +129,5 @@ async function descriptors(
     if (!told) onEvent({ type: "shortage", code });
     told = true;
     await pause(SHORTAGE_PAUSE, signal);
-  }
-}
-
-function added(one: Totals, other: Totals): Totals {
-  return {
-    connections: one.connections + other.connections,
-    passedOver: one.passedOver + other.passedOver,
-    bytesIn: one.bytesIn + other.bytesIn,
-    bytesOut: one.bytesOut + other.bytesOut,
-  };
-}
-
-/**
- * Makes sure that worker threads can be started, and can share a port.
- *
- * @throws {Deno.errors.NotSupported} If the system cannot share a port among
- * threads.
- * @throws {Deno.errors.NotCapable} If Deno may not read the worker's file.
- */
-async function requireThreads(): Promise<void> {
-  if (Deno.build.os !== "linux") {
-    throw new Deno.errors.NotSupported(
-      "Cannot start workers: only Linux shares a port among threads",
-    );
-  }
-  // Deno would print a trace of its own; a compiled executable bears the worker
-  // within it.
-  if (Deno.build.standalone) return;
-  const { state } = await Deno.permissions.query({
-    name: "read",
-    path: WORKER,
-  });
-  if (state !== "granted") {
-    throw new Deno.errors.NotCapable(
-      "Cannot start workers: permission missing, run again with --allow-read",
-    );
-  }
-}
-
-/**
- * Whether a thread can be started: with too few descriptors left, starting one
- * ends the process.
- */
-function descriptorShortage(): string | undefined {
-  const held: Deno.TcpListener[] = [];
-  try {
-    while (held.length < THREAD_DESCRIPTORS) {
-      held.push(Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-    }
-    return undefined;
-  } catch (error) {
-    return (error as { code?: string }).code ?? "EMFILE";
-  } finally {
-    for (const listener of held) listener.close();
   }
 }

@@ -27,7 +27,7 @@ self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
         ...order.settings,
         onEvent: (event: ServerEvent) => report({ type: "event", event }),
       };
-      server = EchoServer.on(settings, { reusePort: true });
+      server = EchoServer.startWith(settings, { reusePort: true });
       await server.finished;
       report({ type: "stopped" });
     } else {

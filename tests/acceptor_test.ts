@@ -42,6 +42,7 @@ class Told {
 
   get options(): AcceptOptions {
     return {
+      vacancy: () => Promise.resolve(),
       signal: this.closing.signal,
       onPassedOver: () => void this.passedOver++,
       onShortage: (code) => void this.shortages.push(code),

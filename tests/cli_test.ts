@@ -322,6 +322,16 @@ Deno.test({
 });
 
 Deno.test({
+  name: "echoserver says with --workers that --unstable-net is missing",
+  ignore: !PROGRAM || EXECUTABLE !== undefined || Deno.build.os !== "linux",
+  fn: async () => {
+    const permissions = ["--no-config", "--allow-net", "--allow-read"];
+    const said = await failure(["--workers", "2"], permissions);
+    assert.match(said, /^error Cannot start workers: .*--unstable-net$/);
+  },
+});
+
+Deno.test({
   name: "echoserver says as JSON that it cannot start",
   ignore: !PROGRAM,
   fn: async () => {

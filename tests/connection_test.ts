@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Connection, SocketConnection } from "../lib/connection.ts";
 import { LineStream } from "../lib/mod.ts";
-import { Socket } from "../lib/socket.ts";
+import { Socket, type Wire } from "../lib/socket.ts";
 import { chunks, joined, limits } from "./chunks.ts";
 import { bytes, Client, text } from "./client.ts";
 import { MemoryWire } from "./memory_wire.ts";
@@ -76,7 +76,7 @@ function connectionOver(wire: MemoryWire): SocketConnection {
   return new SocketConnection(socketOver(wire));
 }
 
-function socketOver(wire: MemoryWire | Deno.Conn): Socket {
+function socketOver(wire: Wire): Socket {
   return new Socket(wire, { sweep: 0, drainStep: 0, news: 0 }, true);
 }
 
@@ -219,7 +219,7 @@ Deno.test("SocketConnection gives a handler its streams, address and signal", ()
   assert.equal(connection.writable, connection.writable);
   assert.deepEqual(connection.remoteAddr, wire.remoteAddr);
   assert.equal(connection.signal.aborted, false);
-  socket.abort();
+  socket.giveUp("deadline");
   assert.equal(connection.signal.aborted, true);
 });
 

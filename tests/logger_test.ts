@@ -163,12 +163,27 @@ for (const format of ["text", "json"] as const) {
   });
 }
 
-Deno.test("logger writes the address of a Unix socket as its path", () => {
-  const [line] = lines({ verbosity: "verbose" }, {
-    ...CLOSED,
-    remoteAddr: { transport: "unix", path: "/run/echo" },
+for (
+  const options of [
+    { format: "xml" },
+    { verbosity: "loud" },
+    { write: 5 },
+    { now: null },
+  ]
+) {
+  const [name] = Object.keys(options);
+  Deno.test(`logger refuses ${Deno.inspect(options)}`, () => {
+    assert.throws(() => logger(options as LoggerOptions), {
+      name: "TypeError",
+      message: new RegExp(`^${name} must be `),
+    });
   });
-  assert.match(line!, /connection \/run\/echo closed/);
+}
+
+Deno.test("logger gives back in JSON what it was told, control characters too", () => {
+  const reason = "a\r\n\0\x1b[31m\x7f\x9b2J\u2028\u2029b\\";
+  const [line] = lines({ format: "json" }, { ...FAILED, reason });
+  assert.equal(JSON.parse(line!).reason, reason);
 });
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;

@@ -3,6 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import {
   type Connection,
   echo,
+  type EchoOptions,
   EchoServer,
   type EchoServerOptions,
   type Handler,
@@ -266,6 +267,7 @@ const WRONG: [
   [{ mode: "lines" }, "TypeError", "mode"],
   [{ handler: "echo" }, "TypeError", "handler"],
   [{ onEvent: null }, "TypeError", "onEvent"],
+  [{ port: null }, "RangeError", "port"],
   ["1050", "TypeError", "options"],
   [null, "TypeError", "options"],
 ];
@@ -393,12 +395,60 @@ Deno.test(
   },
 );
 
+for (const options of [{ maxLineLength: 0 }, { mode: "lines" }]) {
+  Deno.test(`echo refuses ${Deno.inspect(options)}`, () => {
+    assert.throws(() => echo(options as EchoOptions), / must be /);
+  });
+}
+
+for (
+  const [how, onEvent] of Object.entries({
+    "throws": () => {
+      throw new Error("deaf");
+    },
+    "rejects": () => Promise.reject(new Error("deaf")),
+  })
+) {
+  Deno.test(
+    { name: `EchoServer serves on if onEvent ${how}`, ignore },
+    async () => {
+      await using server = await start({ onEvent });
+      using client = await Client.connect(server.addr.port);
+      assert.equal(await client.echo("one\n"), "one\n");
+    },
+  );
+}
+
+Deno.test({
+  name: "EchoServer counts what a handler served that outlives the shutdown",
+  ignore,
+}, async () => {
+  const events = new Events();
+  const over = Promise.withResolvers<void>();
+  const server = await start({
+    shutdownTimeout: 0,
+    onEvent: events.hear,
+    handler: async ({ readable, writable }) => {
+      await readable.pipeTo(writable);
+      await over.promise;
+    },
+  });
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("one\n"), "one\n");
+  await server.shutdown();
+  const { bytesIn, bytesOut } = await events.saw("stop");
+  assert.deepEqual([bytesIn, bytesOut], [4, 4]);
+  over.resolve();
+  assert.equal((await events.saw("connection")).bytesIn, 4);
+});
+
 const CRASHES: Record<string, Handler> = {
   "throws": () => {
     throw new Error("crash");
   },
   "rejects": () => Promise.reject(new Error("crash")),
   "throws no Error": () => Promise.reject("crash"),
+  "throws nothing at all": () => Promise.reject(),
   "throws while it reads": async ({ readable }) => {
     readable.getReader().read();
     await turn();
@@ -442,7 +492,7 @@ for (const [how, crash] of Object.entries(CRASHES)) {
       bytesIn: 0,
       bytesOut: 0,
       ending: "failed",
-      reason: "crash",
+      reason: how === "throws nothing at all" ? "undefined" : "crash",
     });
     assert.ok(seconds >= 0);
   });

@@ -3,7 +3,8 @@
  * can, checks every byte that comes back, measures what it costs the others,
  * and judges. Exit 0 if the server is sound, 1 if not.
  *
- *     deno task soak --minutes 10     deno task soak --seconds 20 --seed 1
+ *     deno task soak --minutes 10
+ *     deno task soak --seconds 20 --seed 1
  *
  * @module
  */

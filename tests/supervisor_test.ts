@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
-import { type Restart, Supervisor } from "../lib/mod.ts";
+import {
+  type ChildSpec,
+  type Restart,
+  Supervisor,
+  type SupervisorOptions,
+} from "../lib/mod.ts";
 import { PROGRAM } from "./program.ts";
 
 const RESTARTS: Restart[] = ["permanent", "transient", "temporary"];
@@ -337,14 +342,33 @@ for (
     { maxSeconds: NaN },
     { shutdownTimeout: -1 },
     { shutdownTimeout: NaN },
+    { shutdownTimeout: "5" },
+    { onRestart: null },
+    { now: 5 },
   ]
 ) {
   const [name] = Object.keys(options);
   Deno.test(`Supervisor refuses ${Deno.inspect(options)}`, () => {
-    assert.throws(() => new Supervisor(options), {
-      name: "RangeError",
+    assert.throws(() => new Supervisor(options as SupervisorOptions), {
+      name: /Restart$|now/.test(name!) ? "TypeError" : "RangeError",
       message: new RegExp(`^${name} must be `),
     });
+  });
+}
+
+for (
+  const [name, wrong] of [
+    ["restart", { id: "child", restart: "always", run: async () => {} }],
+    ["run", { id: "child", restart: "permanent" }],
+  ] as const
+) {
+  Deno.test(`Supervisor refuses a child whose ${name} is ${Deno.inspect((wrong as Record<string, unknown>)[name])}`, async () => {
+    await using supervisor = new Supervisor();
+    assert.throws(() => supervisor.startChild(wrong as unknown as ChildSpec), {
+      name: "TypeError",
+      message: new RegExp(`^${name} must be `),
+    });
+    assert.equal(supervisor.countChildren(), 0);
   });
 }
 
