@@ -35,7 +35,7 @@ function failure(code: string): Error {
 }
 
 /** What the acceptor tells, and what ends it. */
-class Told {
+class Heard {
   passedOver = 0;
   readonly shortages: string[] = [];
   readonly closing = new AbortController();
@@ -51,7 +51,7 @@ class Told {
 }
 
 /** Takes the place of the clock, and of timers that nobody has to wait for. */
-class StoppedTime implements Disposable {
+class FakeTime implements Disposable {
   /** Milliseconds on the clock. */
   now = 0;
   /** Milliseconds that were slept, one by one. */
@@ -78,7 +78,7 @@ class StoppedTime implements Disposable {
 }
 
 Deno.test("accept gives the connections in order", async () => {
-  const told = new Told();
+  const told = new Heard();
   const incoming = accept(new ScriptedListener("one", "two"), told.options);
   assert.deepEqual(await incoming.next(), { value: "one", done: false });
   assert.deepEqual(await incoming.next(), { value: "two", done: false });
@@ -86,7 +86,7 @@ Deno.test("accept gives the connections in order", async () => {
 
 Deno.test("accept takes a connection only when it is asked for the next", async () => {
   const listener = new ScriptedListener("one", "two");
-  const incoming = accept(listener, new Told().options);
+  const incoming = accept(listener, new Heard().options);
   assert.equal(listener.accepts, 0);
   await incoming.next();
   assert.equal(listener.accepts, 1);
@@ -109,7 +109,7 @@ for (
   ]
 ) {
   Deno.test(`accept passes over a client that has gone (${code})`, async () => {
-    const told = new Told();
+    const told = new Heard();
     const incoming = accept(
       new ScriptedListener(failure(code), failure(code), "next"),
       told.options,
@@ -122,8 +122,8 @@ for (
 
 for (const code of ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]) {
   Deno.test(`accept waits in a shortage and tells it once (${code})`, async () => {
-    using time = new StoppedTime();
-    const told = new Told();
+    using time = new FakeTime();
+    const told = new Heard();
     const out = failure(code);
     const incoming = accept(
       new ScriptedListener(out, out, out, "next"),
@@ -137,8 +137,8 @@ for (const code of ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]) {
 }
 
 Deno.test("accept tells a shortage again when it comes back after a while", async () => {
-  using time = new StoppedTime();
-  const told = new Told();
+  using time = new FakeTime();
+  const told = new Heard();
   const out = failure("EMFILE");
   const incoming = accept(
     new ScriptedListener(out, "one", out, "two", out, "three"),
@@ -154,7 +154,7 @@ Deno.test("accept tells a shortage again when it comes back after a while", asyn
 });
 
 Deno.test("accept ends when its signal aborts while it waits for a client", async () => {
-  const told = new Told();
+  const told = new Heard();
   const listener = new ScriptedListener();
   const next = accept(listener, told.options).next();
   told.closing.abort();
@@ -163,9 +163,9 @@ Deno.test("accept ends when its signal aborts while it waits for a client", asyn
 });
 
 Deno.test("accept ends when its signal aborts in the pause of a shortage", async () => {
-  using time = new StoppedTime();
+  using time = new FakeTime();
   time.timersFire = false;
-  const told = new Told();
+  const told = new Heard();
   const listener = new ScriptedListener(failure("EMFILE"), "never");
   const onShortage = () => queueMicrotask(() => told.closing.abort());
   const next = accept(listener, { ...told.options, onShortage }).next();
@@ -174,7 +174,7 @@ Deno.test("accept ends when its signal aborts in the pause of a shortage", async
 });
 
 Deno.test("accept takes no connection after its signal has aborted", async () => {
-  const told = new Told();
+  const told = new Heard();
   told.closing.abort();
   const listener = new ScriptedListener("one");
   assert.equal((await accept(listener, told.options).next()).done, true);
@@ -188,8 +188,8 @@ for (
     new TypeError("our own mistake"),
   ]
 ) {
-  Deno.test(`accept raises what is no client's doing (${error.message})`, async () => {
-    const told = new Told();
+  Deno.test(`accept throws what is neither a client's doing nor a shortage (${error.message})`, async () => {
+    const told = new Heard();
     const incoming = accept(new ScriptedListener(error, "next"), told.options);
     await assert.rejects(incoming.next(), error);
     assert.equal(told.passedOver, 0);
@@ -201,7 +201,7 @@ Deno.test({
   name: "accept passes over clients that reset before they are accepted",
   ignore: !NET,
   fn: async () => {
-    const told = new Told();
+    const told = new Heard();
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
     for (let i = 0; i < 3; i++) await reset(port);

@@ -431,7 +431,7 @@ Deno.test("SocketConnection does not share a LineStream with another", async () 
   assert.equal(text(wire.output), "mine\n");
 });
 
-Deno.test("SocketConnection leaves to a class made of LineStream what it does", async () => {
+Deno.test("SocketConnection does not fuse a subclass of LineStream", async () => {
   class Twice extends LineStream {
     override get readable() {
       const twice = new TransformStream<Uint8Array, Uint8Array>({

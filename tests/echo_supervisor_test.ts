@@ -138,7 +138,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "EchoSupervisor finds its port taken, and leaves nothing behind",
+  name:
+    "EchoSupervisor is refused a port that is taken, and leaves nothing behind",
   ignore: !NET,
   fn: async () => {
     await using taken = await start();
@@ -193,7 +194,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "EchoSupervisor counts the connections of before a restart on",
+  name: "EchoSupervisor keeps counting the connections from before a restart",
   ignore: !NET,
   fn: async () => {
     using accepting = new FailingAccept();
@@ -368,7 +369,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "EchoSupervisor finds its port taken with workers",
+  name: "EchoSupervisor is refused a port that is taken with workers",
   ignore: noWorkers,
   fn: async () => {
     await using taken = await start();
@@ -378,7 +379,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "EchoSupervisor finds its port taken by the workers of another",
+  name:
+    "EchoSupervisor is refused a port that is taken by the workers of another",
   ignore: noWorkers,
   fn: async () => {
     await using taken = await start({ workers: 2 });

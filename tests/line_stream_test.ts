@@ -66,7 +66,7 @@ Deno.test("LineStream holds no whole line, and no more than the limit", () =>
     assert.equal(held.includes(LF), false);
   })));
 
-Deno.test("LineStream leaves chunks to whoever has them", () =>
+Deno.test("LineStream never touches a chunk that it has given out", () =>
   fc.assert(fc.asyncProperty(chunks, limits, async (input, limit) => {
     const all = joined(input);
     const lines = new LineStream({ maxLineLength: limit });
@@ -159,7 +159,7 @@ Deno.test("LineStream works in the middle of any pipe", async () => {
   assert.equal((await Array.fromAsync(out)).join(""), "one\ntwo\nthree");
 });
 
-Deno.test("LineStream can be made a class of one's own", async () => {
+Deno.test("LineStream can be subclassed", async () => {
   class Counted extends LineStream {
     chunks = 0;
     override get readable() {

@@ -24,7 +24,7 @@ function start(options: EchoServerOptions = {}): Promise<EchoServer> {
  * Takes the place of `Deno.listen`: notes what is asked for, and gives a free
  * port instead.
  */
-class AnyPort extends ReplacedListen {
+class FreePort extends ReplacedListen {
   /** What was asked for. */
   readonly asked: Deno.TcpListenOptions[] = [];
 
@@ -40,7 +40,7 @@ Deno.test({
   name: "EchoServer listens on port 1050 of all IPv4 addresses by default",
   ignore,
 }, async () => {
-  using any = new AnyPort();
+  using any = new FreePort();
   await using _server = await EchoServer.start();
   assert.deepEqual(any.asked, [{
     hostname: "0.0.0.0",
@@ -53,7 +53,7 @@ Deno.test({
 Deno.test(
   { name: "EchoServer takes a number for the port", ignore },
   async () => {
-    using any = new AnyPort();
+    using any = new FreePort();
     await using _server = await EchoServer.start(2030);
     assert.equal(any.asked[0]?.port, 2030);
     assert.equal(any.asked[0]?.hostname, "0.0.0.0");
@@ -185,18 +185,21 @@ Deno.test(
   },
 );
 
-Deno.test({ name: "EchoServer finds its port taken", ignore }, async () => {
-  await using taken = await start();
-  const { port } = taken.addr;
-  await assert.rejects(start({ port }), (error: Error) => {
-    assert.ok(error instanceof Deno.errors.AddrInUse);
-    assert.equal(
-      error.message,
-      `Cannot listen on 127.0.0.1:${port}: the port is already in use`,
-    );
-    return true;
-  });
-});
+Deno.test(
+  { name: "EchoServer is refused a port that is taken", ignore },
+  async () => {
+    await using taken = await start();
+    const { port } = taken.addr;
+    await assert.rejects(start({ port }), (error: Error) => {
+      assert.ok(error instanceof Deno.errors.AddrInUse);
+      assert.equal(
+        error.message,
+        `Cannot listen on 127.0.0.1:${port}: the port is already in use`,
+      );
+      return true;
+    });
+  },
+);
 
 Deno.test(
   { name: "EchoServer refuses an address of another machine", ignore },
