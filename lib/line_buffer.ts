@@ -6,10 +6,8 @@ const LF = 0x0a;
  */
 const FIRST_ROOM = 256;
 
-/**
- * The most that one read takes: beyond it, a larger read no longer saves time.
- */
-const READ_BUFFER = 128 * 1024;
+/** The most that one read takes: a larger one would not save time. */
+export const READ_BUFFER = 128 * 1024;
 
 /** The line limit of raw mode: nothing is held, bytes pass as they come. */
 export const RAW = 0;
@@ -47,12 +45,15 @@ export class LineBuffer {
   }
 
   /**
-   * Where the next bytes go: never empty. Asking for it ends the use of what
-   * {@linkcode takeLines} has returned.
+   * Where the next bytes go: from 1 to {@linkcode READ_BUFFER} of them. Asking
+   * for it ends the use of what {@linkcode takeLines} has returned.
    */
   room(): Uint8Array<ArrayBuffer> {
     this.#makeRoom();
-    return this.#held === 0 ? this.#bytes : this.#bytes.subarray(this.#held);
+    if (this.#held === 0 && this.#bytes.length <= READ_BUFFER) {
+      return this.#bytes;
+    }
+    return this.#bytes.subarray(this.#held, this.#held + READ_BUFFER);
   }
 
   /**

@@ -127,30 +127,29 @@ export function settingsOf(options: number | EchoSupervisorOptions): Settings {
       `options must be a port or an object, not ${Deno.inspect(options)}`,
     );
   }
-  const number = (name: LimitName) => {
-    const { [name]: value = LIMITS[name].default } = given;
-    return checkNumber(name, value, LIMITS[name]);
-  };
   const { host = DEFAULT_HOST, mode = "line", handler, onEvent = () => {} } =
     given;
   if (typeof host !== "string" || host === "") {
     throw new TypeError(`host must be an address, not ${Deno.inspect(host)}`);
   }
   const settings: Settings = {
-    port: number("port"),
+    ...numbersOf(given),
     host,
     mode: checkWord("mode", mode, MODES),
-    maxLineLength: number("maxLineLength"),
-    maxConnections: number("maxConnections"),
-    idleTimeout: number("idleTimeout"),
-    shutdownTimeout: number("shutdownTimeout"),
-    backlog: number("backlog"),
-    workers: number("workers"),
     onEvent: harmless(checkFunction("onEvent", onEvent)),
     ...handler !== undefined && { handler: checkFunction("handler", handler) },
   };
   checkWorkers(settings);
   return settings;
+}
+
+function numbersOf(given: EchoSupervisorOptions): Record<LimitName, number> {
+  const numbers = {} as Record<LimitName, number>;
+  for (const [name, limit] of Object.entries(LIMITS)) {
+    const { [name as LimitName]: value = limit.default } = given;
+    numbers[name as LimitName] = checkNumber(name, value, limit);
+  }
+  return numbers;
 }
 
 function checkWorkers({ workers, maxConnections, handler }: Settings): void {

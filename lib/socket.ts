@@ -8,6 +8,9 @@ const LF = 0x0a;
  */
 const LINGER = 2;
 
+/** Bytes of a read whose bytes are dropped. */
+const DROP_BUFFER = 4096;
+
 /**
  * What all sockets of a server share, so that none of them needs a clock or a
  * timer of its own.
@@ -172,7 +175,7 @@ export class Socket {
       const peerEnd = Promise.withResolvers<unknown>();
       // The read that is under way, or another, goes on for us alone.
       this.#resolve = this.#reject = peerEnd.resolve;
-      if (!this.#reading) this.#readWire(new Uint8Array(4096));
+      if (!this.#reading) this.#readWire(new Uint8Array(DROP_BUFFER));
       const timer = setTimeout(() => this.close(), LINGER * 1000);
       await peerEnd.promise;
       clearTimeout(timer);

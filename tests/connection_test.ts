@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Connection, SocketConnection } from "../lib/connection.ts";
+import { READ_BUFFER } from "../lib/line_buffer.ts";
 import { LineStream } from "../lib/mod.ts";
 import { Socket, type Wire } from "../lib/socket.ts";
 import { chunks, joined, limits } from "./chunks.ts";
@@ -182,6 +183,16 @@ Deno.test("SocketConnection, fused, sends the whole lines of a read in one write
   const { readable, writable } = connectionOver(wire);
   await readable.pipeThrough(new LineStream()).pipeTo(writable);
   assert.deepEqual(wire.writes.map(text), ["a\nb\n", "cd\n", "ef"]);
+});
+
+Deno.test("SocketConnection, fused, never asks for more than one read buffer", async () => {
+  const longLine = new Uint8Array(4 * 1024 * 1024).fill(0x61);
+  const wire = new MemoryWire([longLine]);
+  const lines = new LineStream({ maxLineLength: longLine.length });
+  const { readable, writable } = connectionOver(wire);
+  await readable.pipeThrough(lines).pipeTo(writable);
+  assert.equal(Math.max(...wire.asked), READ_BUFFER);
+  assert.equal(wire.output.length, longLine.length);
 });
 
 Deno.test("SocketConnection, fused, does not read on while a write is stuck", async () => {

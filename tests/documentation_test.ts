@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { help } from "../lib/cli.ts";
+import { type Limit, type LimitName, LIMITS } from "../lib/limits.ts";
+import { READ_BUFFER } from "../lib/line_buffer.ts";
 import { PROGRAM } from "./program.ts";
 
 const root = new URL("../", import.meta.url);
@@ -22,6 +24,46 @@ Deno.test({
   fn: async () => {
     const readme = await Deno.readTextFile(new URL("README.md", root));
     assert.ok(readme.includes(help().trimEnd()));
+  },
+});
+
+for (const [name, limit] of Object.entries<Limit>(LIMITS)) {
+  Deno.test({
+    name: `the documentation of ${name} has its range and default`,
+    ignore: !PROGRAM,
+    fn: async () => {
+      const options = await Deno.readTextFile(new URL("lib/options.ts", root));
+      const described = options.match(
+        new RegExp(String.raw`/\*\*(?:(?!\*/)[^])*\*/\s+${name}\?: number;`),
+      );
+      const words = described![0].replace(/[\s*]+/g, " ");
+      const { min, max, default: byDefault } = limit;
+      assert.ok(words.includes(`${min} to ${max}`), words);
+      assert.ok(words.includes(`@default {${byDefault}}`), words);
+    },
+  });
+}
+
+Deno.test({
+  name: "the limits in SECURITY are those of the code",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const page = await Deno.readTextFile(
+      new URL(".github/SECURITY.md", root),
+    );
+    const rows = page.matchAll(/^\| .* \| `--([a-z-]+)` +\| ([\d,]+)/gm);
+    let count = 0;
+    for (const [, option, number] of rows) {
+      const name = option!.replace(
+        /-./g,
+        ([, letter]) => letter!.toUpperCase(),
+      );
+      const limit = LIMITS[name as LimitName];
+      assert.equal(number, limit.default.toLocaleString("en"), option);
+      count++;
+    }
+    assert.equal(count, 5);
+    assert.ok(page.includes(`| ${READ_BUFFER.toLocaleString("en")} |`));
   },
 });
 

@@ -49,7 +49,7 @@ interface Ending {
 async function endings(program: Program, count: number): Promise<Ending[]> {
   const lines = await program.sawTimes(
     count,
-    /connection \S+ (\w+): (\d+) bytes in, (\d+) bytes out, ([\d.]+) s\n/,
+    /connection \S+ (\w+): (\d+) bytes in, (\d+) bytes out,.* ([\d.]+) s\b.*\n/,
   );
   return lines.map(([, how, bytesIn, bytesOut, seconds]) => ({
     how: how!,

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { logger, type LoggerOptions, type ServerEvent } from "../lib/mod.ts";
+import {
+  type ConnectionEvent,
+  logger,
+  type LoggerOptions,
+  type ServerEvent,
+} from "../lib/mod.ts";
 import { Client } from "./client.ts";
 import { PROGRAM, Program, run } from "./program.ts";
 
@@ -13,7 +18,7 @@ const remoteAddr: Deno.NetAddr = {
 };
 
 const LISTENING: ServerEvent = { type: "listening", addr: remoteAddr };
-const CLOSED: ServerEvent = {
+const CLOSED: ConnectionEvent = {
   type: "connection",
   remoteAddr,
   bytesIn: 12,
@@ -21,7 +26,11 @@ const CLOSED: ServerEvent = {
   seconds: 1.23456,
   ending: "closed",
 };
-const FAILED: ServerEvent = { ...CLOSED, ending: "failed", reason: "crash" };
+const FAILED: ConnectionEvent = {
+  ...CLOSED,
+  ending: "failed",
+  reason: "crash",
+};
 const SHORTAGE: ServerEvent = { type: "shortage", code: "EMFILE" };
 const RESTART: ServerEvent = {
   type: "restart",

@@ -18,6 +18,8 @@ export class MemoryWire implements Wire {
   };
   /** What each call of `write` was given, in full. */
   readonly writes: Uint8Array[] = [];
+  /** How many bytes each call of `read` asked for. */
+  readonly asked: number[] = [];
   /** Whether FIN was sent. */
   finished = false;
   /** Whether it was closed. */
@@ -70,6 +72,7 @@ export class MemoryWire implements Wire {
   }
 
   async read(into: Uint8Array): Promise<number | null> {
+    this.asked.push(into.length);
     for (;;) {
       if (this.closed) throw new Deno.errors.Interrupted("closed");
       if (this.readError) throw this.readError;

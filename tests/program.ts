@@ -179,7 +179,9 @@ export class Program {
    * matches.
    */
   async sawTimes(count: number, pattern: RegExp): Promise<RegExpMatchArray[]> {
-    const late = guard(`stderr to match ${pattern}, ${count} times`);
+    const late = guard(() =>
+      `stderr to match ${pattern}, ${count} times: ${this.#stderr}`
+    );
     const all = new RegExp(pattern, pattern.flags + "g");
     const matches = () => [...this.#stderr.matchAll(all)];
     try {
@@ -288,11 +290,14 @@ ENDED.resolve();
 
 /** Rejects if what is waited for takes longer than {@linkcode GUARD}. */
 export function guard(
-  what: string,
+  what: string | (() => string),
 ): { promise: Promise<never>; clear: () => void } {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new Error(`waited too long for ${what}`)),
+    () => {
+      const missed = typeof what === "string" ? what : what();
+      reject(new Error(`waited too long for ${missed}`));
+    },
     GUARD,
   );
   return { promise, clear: () => clearTimeout(timer) };

@@ -488,16 +488,11 @@ for (const [how, crash] of Object.entries(CRASHES)) {
     using after = await Client.connect(server.addr.port);
     assert.equal(await before.echo("two\n"), "two\n");
     assert.equal(await after.echo("three\n"), "three\n");
-    const { seconds, ...event } = await events.saw("connection");
-    assert.deepEqual(event, {
-      type: "connection",
-      remoteAddr: crashed.localAddr,
-      bytesIn: 0,
-      bytesOut: 0,
-      ending: "failed",
-      reason: how === "throws nothing at all" ? "undefined" : "crash",
-    });
-    assert.ok(seconds >= 0);
+    const { remoteAddr, ending, reason } = await events.saw("connection");
+    assert.deepEqual(remoteAddr, crashed.localAddr);
+    assert.equal(ending, "failed");
+    const nothing = how === "throws nothing at all";
+    assert.equal(reason, nothing ? "undefined" : "crash");
   });
 }
 
@@ -513,11 +508,15 @@ Deno.test({
     await client.send("abc\nde");
     await client.closeWrite();
     await client.receiveAll();
-    const { remoteAddr, bytesIn, bytesOut, ending } = await events.saw(
-      "connection",
-    );
-    assert.deepEqual(remoteAddr, client.localAddr);
-    assert.deepEqual([bytesIn, bytesOut, ending], [6, 6, "closed"]);
+    const { seconds, ...event } = await events.saw("connection");
+    assert.deepEqual(event, {
+      type: "connection",
+      remoteAddr: client.localAddr,
+      bytesIn: 6,
+      bytesOut: 6,
+      ending: "closed",
+    });
+    assert.ok(seconds >= 0);
   }
   await reset(port, "xyz\n", 4);
   assert.equal((await events.saw("connection", 2)).ending, "reset");
