@@ -1,4 +1,4 @@
-import { pause, turn } from "./waiting.ts";
+import { eventLoopTurn, pause } from "./waiting.ts";
 
 /** Milliseconds to wait for descriptors to come free. */
 const SHORTAGE_PAUSE = 100;
@@ -94,6 +94,6 @@ export async function* accept<C>(
       continue;
     }
     yield connection;
-    if (++accepted % ACCEPTS_PER_TURN === 0) await turn();
+    if (++accepted % ACCEPTS_PER_TURN === 0) await eventLoopTurn();
   }
 }

@@ -10,6 +10,7 @@ import type { Settings } from "./options.ts";
 import { reasonOf } from "./reason.ts";
 import { type Pulse, Socket, type Wire } from "./socket.ts";
 import { Supervisor } from "./supervisor.ts";
+import { Turns } from "./turns.ts";
 import { pause } from "./waiting.ts";
 
 /** Most seconds between two idle sweeps. */
@@ -42,7 +43,12 @@ export class Connections {
   readonly #settings: Settings;
   readonly #handler: Handler;
   readonly #onEvent: (event: ServerEvent) => void;
-  readonly #pulse: Pulse = { sweep: 0, drainStep: 0, news: 0 };
+  readonly #pulse: Pulse = {
+    sweep: 0,
+    drainStep: 0,
+    news: 0,
+    turns: new Turns(),
+  };
   readonly #children = new Supervisor({
     shutdownTimeout: DEADLINE_GRACE / 1000,
   });

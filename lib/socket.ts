@@ -1,4 +1,5 @@
 import type { Verdict } from "./events.ts";
+import type { Turns } from "./turns.ts";
 
 const LF = 0x0a;
 
@@ -25,6 +26,8 @@ export interface Pulse {
    * before it.
    */
   news: number;
+  /** When each may read. */
+  readonly turns: Turns;
 }
 
 /** The part of a `Deno.Conn` that a {@linkcode Socket} needs. */
@@ -118,7 +121,9 @@ export class Socket {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      this.#readWire(into);
+      const { turns } = this.#pulse;
+      if (turns.crowded) turns.wait(() => this.#readInTurn(into));
+      else this.#readWire(into);
     });
   }
 
@@ -197,6 +202,10 @@ export class Socket {
     return this.#finishesLines && this.#lastByte !== LF;
   }
 
+  #readInTurn(into: Uint8Array): void {
+    if (!this.#inputEnded) this.#readWire(into);
+  }
+
   async #readWire(into: Uint8Array): Promise<void> {
     this.#reading = true;
     this.#readStep = this.#pulse.drainStep;
@@ -216,6 +225,7 @@ export class Socket {
 
   #received(count: number, into: Uint8Array): void {
     this.bytesIn += count;
+    this.#pulse.turns.count();
     this.#lastByte = into[count - 1]!;
     this.#moved();
     if (this.#pulse.drainStep > 0) this.#noteDrainRead(count < into.length);

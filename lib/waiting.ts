@@ -24,7 +24,7 @@ export function pause(
 }
 
 /** Waits for the event loop to go round, in which every socket has its turn. */
-export function turn(): Promise<void> {
+export function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 

@@ -4,6 +4,7 @@ import { type Connection, SocketConnection } from "../lib/connection.ts";
 import { READ_BUFFER } from "../lib/line_buffer.ts";
 import { LineStream } from "../lib/mod.ts";
 import { Socket, type Wire } from "../lib/socket.ts";
+import { Turns } from "../lib/turns.ts";
 import { chunks, joined, limits } from "./chunks.ts";
 import { bytes, Client, text } from "./client.ts";
 import { MemoryWire } from "./memory_wire.ts";
@@ -78,7 +79,12 @@ function connectionOver(wire: MemoryWire): SocketConnection {
 }
 
 function socketOver(wire: Wire): Socket {
-  return new Socket(wire, { sweep: 0, drainStep: 0, news: 0 }, true);
+  return new Socket(wire, {
+    sweep: 0,
+    drainStep: 0,
+    news: 0,
+    turns: new Turns(),
+  }, true);
 }
 
 for (const [road, echo] of Object.entries(ROADS)) {
@@ -122,6 +128,35 @@ for (const [road, echo] of Object.entries(ROADS)) {
     wire.close();
   });
 }
+
+for (const end of ["endInput", "close"] as const) {
+  Deno.test(`Socket reads no more after ${end} while it waits for its turn`, async () => {
+    const turns = new Turns();
+    const wire = new MemoryWire([bytes("one\n")]);
+    const pulse = { sweep: 0, drainStep: 0, news: 0, turns };
+    const socket = new Socket(wire, pulse, true);
+    for (let i = 0; i < 1000; i++) turns.count();
+    await Promise.resolve();
+    const reading = socket.read(new Uint8Array(10));
+    assert.deepEqual(wire.asked, []);
+    socket[end]();
+    assert.equal(await reading, null);
+    const next = Promise.withResolvers<void>();
+    turns.wait(next.resolve);
+    await next.promise;
+    assert.deepEqual(wire.asked, []);
+  });
+}
+
+Deno.test("Socket reads in a crowd when its turn has come", async () => {
+  const turns = new Turns();
+  const wire = new MemoryWire([bytes("one\n")]);
+  const pulse = { sweep: 0, drainStep: 0, news: 0, turns };
+  const socket = new Socket(wire, pulse, true);
+  for (let i = 0; i < 1000; i++) turns.count();
+  await Promise.resolve();
+  assert.equal(await socket.read(new Uint8Array(10)), 4);
+});
 
 Deno.test("Socket counts what it had sent before a write failed", async () => {
   const wire = new MemoryWire();

@@ -6,6 +6,7 @@
 
 import { echo } from "../lib/echo.ts";
 import { SocketConnection } from "../lib/connection.ts";
+import { Turns } from "../lib/turns.ts";
 import { LineStream } from "../lib/line_stream.ts";
 import { Socket, type Wire } from "../lib/socket.ts";
 
@@ -60,7 +61,7 @@ async function fused(input: Uint8Array[]): Promise<void> {
     closeWrite: async () => {},
     close() {},
   };
-  const pulse = { sweep: 0, drainStep: 0, news: 0 };
+  const pulse = { sweep: 0, drainStep: 0, news: 0, turns: new Turns() };
   await echo()(new SocketConnection(new Socket(wire, pulse, true)));
 }
 

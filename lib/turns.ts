@@ -1,0 +1,56 @@
+/** Reads that come in together from which on they are called a crowd. */
+const CROWD = 100;
+
+/** Reads that begin together in a crowd. */
+const TURN = 24;
+
+/**
+ * Milliseconds without any read after which those whose turn it was are taken
+ * to be idle.
+ */
+const STALL = 4;
+
+/**
+ * Lets busy connections take turns.
+ *
+ * The runtime does 128 reads and writes at a time, and where more sockets are
+ * ready it prefers those that became so last: of a thousand busy clients, half
+ * would get nothing for seconds. So in a crowd whoever has been served waits
+ * here for its next read, first come, first served; and as few go at a time as
+ * leave the runtime room for those who come from outside.
+ */
+export class Turns {
+  #waiting: (() => void)[] = [];
+  #reads = 0;
+  #crowd = false;
+  #stalled: ReturnType<typeof setTimeout> | undefined;
+
+  /** Whether to {@linkcode wait} before a read. */
+  get crowded(): boolean {
+    return this.#crowd || this.#waiting.length > 0;
+  }
+
+  /** Calls `read` when its turn has come. */
+  wait(read: () => void): void {
+    if (this.#waiting.push(read) === 1) setImmediate(() => this.#next());
+  }
+
+  /** Counts a read that has brought something. */
+  count(): void {
+    // What is completed together is heard of in one go of microtasks.
+    if (this.#reads++ === 0) queueMicrotask(() => this.#endBatch());
+  }
+
+  #endBatch(): void {
+    this.#crowd = this.#reads >= CROWD;
+    this.#reads = 0;
+    if (this.#waiting.length > 0) this.#next();
+  }
+
+  #next(count = TURN): void {
+    clearTimeout(this.#stalled);
+    for (const read of this.#waiting.splice(0, count)) read();
+    if (this.#waiting.length === 0) return;
+    this.#stalled = setTimeout(() => this.#next(Infinity), STALL);
+  }
+}
