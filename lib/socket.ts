@@ -207,25 +207,33 @@ export class Socket {
   }
 
   async #readWire(into: Uint8Array): Promise<void> {
-    this.#reading = true;
-    this.#readStep = this.#pulse.drainStep;
+    this.#beginRead();
     try {
       const count = await this.#wire.read(into);
-      this.#reading = false;
+      this.#endRead();
       if (count === null) this.#peerEnded = this.#inputEnded = true;
       else if (this.#inputEnded) return void this.#readWire(into);
       else this.#received(count, into);
       this.#resolve(count);
     } catch (error) {
-      this.#reading = false;
+      this.#endRead();
       this.#peerEnded = this.#inputEnded = true;
       this.#reject(error);
     }
   }
 
+  #beginRead(): void {
+    this.#reading = true;
+    this.#readStep = this.#pulse.drainStep;
+  }
+
+  #endRead(): void {
+    this.#reading = false;
+    this.#pulse.turns.count();
+  }
+
   #received(count: number, into: Uint8Array): void {
     this.bytesIn += count;
-    this.#pulse.turns.count();
     this.#lastByte = into[count - 1]!;
     this.#moved();
     if (this.#pulse.drainStep > 0) this.#noteDrainRead(count < into.length);

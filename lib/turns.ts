@@ -1,5 +1,5 @@
 /** Reads that come in together from which on they are called a crowd. */
-const CROWD = 100;
+const CROWD = 120;
 
 /** Reads that begin together in a crowd. */
 const TURN = 24;
@@ -35,7 +35,7 @@ export class Turns {
     if (this.#waiting.push(read) === 1) setImmediate(() => this.#next());
   }
 
-  /** Counts a read that has brought something. */
+  /** Counts a read that has been answered, in whatever way. */
   count(): void {
     // What is completed together is heard of in one go of microtasks.
     if (this.#reads++ === 0) queueMicrotask(() => this.#endBatch());

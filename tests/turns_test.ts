@@ -38,7 +38,7 @@ function upTo(count: number): number[] {
 Deno.test("Turns lets everybody read at once unless a crowd comes in", async () => {
   const { turns } = new Readers();
   assert.equal(turns.crowded, false);
-  for (const count of [1, 50, 99]) {
+  for (const count of [1, 50, 119]) {
     for (let i = 0; i < count; i++) turns.count();
     await turn();
     assert.equal(turns.crowded, false);
@@ -47,7 +47,7 @@ Deno.test("Turns lets everybody read at once unless a crowd comes in", async () 
 
 Deno.test("Turns lets a crowd read first come, first served", async () => {
   const readers = new Readers();
-  await readers.comeIn(100);
+  await readers.comeIn(120);
   assert.equal(readers.turns.crowded, true);
   for (const number of upTo(1000)) readers.wait(number, true);
   assert.deepEqual(readers.order, []);
@@ -69,7 +69,7 @@ Deno.test("Turns lets a few of a crowd read at a time", async () => {
 
 Deno.test("Turns lets everybody read if those whose turn it is are idle", async () => {
   const readers = new Readers();
-  await readers.comeIn(100);
+  await readers.comeIn(120);
   for (const number of upTo(500)) readers.wait(number, false);
   await readers.read(500);
   assert.deepEqual(readers.order, upTo(500));
@@ -77,7 +77,7 @@ Deno.test("Turns lets everybody read if those whose turn it is are idle", async 
 
 Deno.test("Turns keeps who comes later behind those who wait", async () => {
   const readers = new Readers();
-  await readers.comeIn(100);
+  await readers.comeIn(120);
   for (const number of upTo(200)) readers.wait(number, true);
   await readers.comeIn(1);
   assert.equal(readers.turns.crowded, true);
