@@ -71,11 +71,6 @@ export class Connections {
     }
   }
 
-  /** How many are open. */
-  get size(): number {
-    return this.#open.size;
-  }
-
   /** Settles when one more may be served. */
   async vacancy(): Promise<void> {
     while (this.#open.size >= this.#settings.maxConnections) {

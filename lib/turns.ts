@@ -1,23 +1,26 @@
-/** Reads that come in together from which on they are called a crowd. */
+/**
+ * Reads that are answered together from which on there is a crowd: nearly as
+ * many as the runtime can answer together.
+ */
 const CROWD = 120;
 
-/** Reads that begin together in a crowd. */
+/** Reads that begin together in a crowd: few, which leaves room for others. */
 const TURN = 24;
 
 /**
- * Milliseconds without any read after which those whose turn it was are taken
- * to be idle.
+ * Milliseconds, twice in a row, without any answer after which those whose turn
+ * it was are taken to be idle.
  */
-const STALL = 4;
+const STALL = 1;
 
 /**
  * Lets busy connections take turns.
  *
- * The runtime does 128 reads and writes at a time, and where more sockets are
- * ready it prefers those that became so last: of a thousand busy clients, half
- * would get nothing for seconds. So in a crowd whoever has been served waits
- * here for its next read, first come, first served; and as few go at a time as
- * leave the runtime room for those who come from outside.
+ * The runtime does 128 reads and writes at a time (tokio's budget for a task,
+ * see rust-lang/futures-rs#2053), and where more sockets are ready it prefers
+ * those that became so last: of a thousand busy clients, half would get nothing
+ * for seconds. So in a crowd whoever has been served waits here for its next
+ * read, first come, first served.
  */
 export class Turns {
   #waiting: (() => void)[] = [];
@@ -51,6 +54,9 @@ export class Turns {
     clearTimeout(this.#stalled);
     for (const read of this.#waiting.splice(0, count)) read();
     if (this.#waiting.length === 0) return;
-    this.#stalled = setTimeout(() => this.#next(Infinity), STALL);
+    this.#stalled = setTimeout(() => {
+      // Once is too early: it may be we who had no time.
+      this.#stalled = setTimeout(() => this.#next(Infinity), STALL);
+    }, STALL);
   }
 }
