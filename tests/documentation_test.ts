@@ -98,6 +98,33 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "what the README has for a prompt works there",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const readme = await Deno.readTextFile(new URL("README.md", root));
+    const [, lines] = readme.match(/^```js\n([^]*?)^```/m)!;
+    const repl = new Deno.Command(Deno.execPath(), {
+      args: ["repl", "--quiet", "--allow-net", "--allow-read"],
+      cwd: root,
+      env: { NO_COLOR: "1" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const anyPort = lines!.replace(/\b(1050|2030)\b/g, "0");
+    const [{ stdout, stderr }] = await Promise.all([
+      repl.output(),
+      ReadableStream.from([
+        `${anyPort}console.log("shut down, and on port " + tree.addr.port);`,
+      ]).pipeThrough(new TextEncoderStream()).pipeTo(repl.stdin),
+    ]);
+    const said = new TextDecoder().decode(stdout);
+    assert.match(said, /shut down, and on port [1-9]/, said);
+    assert.equal(new TextDecoder().decode(stderr), "");
+  },
+});
+
 async function countExamples(files: string[]): Promise<number> {
   let count = 0;
   for (const file of files) {
