@@ -43,7 +43,7 @@ const OPTIONS = {
   },
   "mode": {
     words: MODES,
-    help: "give back whole lines, or bytes as they come",
+    help: "echo whole lines, or bytes as they come",
   },
   "max-line-length": {
     value: "bytes",
@@ -53,17 +53,17 @@ const OPTIONS = {
   "max-connections": {
     value: "n",
     sets: "maxConnections",
-    help: "served at once; more wait in the backlog",
+    help: "served at a time; more wait in the backlog",
   },
   "idle-timeout": {
     value: "seconds",
     sets: "idleTimeout",
-    help: "close a connection that is silent so long; 0 never",
+    help: "close a connection after so much silence; 0 never",
   },
   "shutdown-timeout": {
     value: "seconds",
     sets: "shutdownTimeout",
-    help: "to finish open connections at the end",
+    help: "how long a shutdown waits for open connections",
   },
   "backlog": {
     value: "n",
@@ -77,7 +77,7 @@ const OPTIONS = {
   },
   "log-format": {
     words: LOG_FORMATS,
-    help: "how log lines look",
+    help: "log lines as text or as JSON",
   },
   "quiet": { short: "q", help: "log warnings and errors only" },
   "verbose": { short: "v", help: "log each connection that ends" },
@@ -236,8 +236,8 @@ ${
       .join("\n")
   }
 
-On SIGTERM, SIGINT or SIGHUP it stops listening, finishes what its clients have
-begun, and exits; at the second signal it exits at once.
+On SIGTERM, SIGINT or SIGHUP it stops listening, lets its clients finish the
+line that they have begun, and exits; at the second signal it exits at once.
 
 Examples:
   echoserver                                    lines, on port 1050
