@@ -21,8 +21,8 @@ const DRAIN_STEP = 10;
 
 /**
  * Steps without news after which nothing can be left of what had arrived before
- * the drain. One step is a turn of the event loop, in which the kernel is asked
- * for input; the others are for machines that stall.
+ * the drain. In one step the kernel is asked for input (see `Turns.rest`); the
+ * others are for machines that stall.
  */
 const QUIET_STEPS = 3;
 
@@ -173,6 +173,7 @@ export class Connections {
     let { news } = pulse;
     // At least one step, for a client that was accepted at the last moment.
     do {
+      pulse.turns.rest();
       await pause(DRAIN_STEP);
       pulse.drainStep++;
       if (pulse.news > news) lastNews = pulse.drainStep;

@@ -21,8 +21,8 @@ const DRAIN_MARGIN = 2;
  * a temporary child, the others are permanent.
  *
  * After more than three restarts within five seconds it gives up: connections
- * are drained, then `finished` rejects. `listening`, `drain` and `stop` are told
- * once, whatever the number of threads.
+ * are drained, then `finished` rejects. `drain` and `stop` are told once, whatever
+ * the number of threads; what a thread that died had served is not in `stop`.
  *
  * ```text
  *   one thread                      workers: 2

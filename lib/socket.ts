@@ -209,7 +209,7 @@ export class Socket {
     this.#readStep = this.#pulse.drainStep;
     // An async function would cost a line a twentieth of its time.
     this.#wire.read(into).then((count) => {
-      this.#endRead();
+      this.#endRead(count ?? 0);
       if (count === null) this.#peerEnded = this.#inputEnded = true;
       else if (this.#inputEnded) return this.#readWire(into);
       else this.#received(count, into);
@@ -221,9 +221,9 @@ export class Socket {
     });
   }
 
-  #endRead(): void {
+  #endRead(bytes = 0): void {
     this.#reading = false;
-    this.#pulse.turns.count();
+    this.#pulse.turns.count(bytes);
   }
 
   #received(count: number, into: Uint8Array): void {

@@ -41,6 +41,7 @@ export async function superviseThreads(
 class Threads {
   readonly #settings: Settings;
   readonly #alive = new Map<number, ServerThread>();
+  readonly #stopping = new AbortController();
   #drained: Promise<void> | undefined;
 
   constructor(settings: Settings) {
@@ -63,17 +64,15 @@ class Threads {
     }
   }
 
-  /** Runs one, and starts it if it is not alive, until `signal` aborts. */
+  /** Runs one, and starts it if it is not alive, until it is to stop. */
   async run(index: number, signal: AbortSignal): Promise<void> {
-    let thread = this.#alive.get(index);
-    if (!thread) {
-      await untilDescriptors(this.#settings, signal);
-      if (signal.aborted) return;
-      thread = await this.#start(index);
-    }
+    const stopping = AbortSignal.any([signal, this.#stopping.signal]);
     try {
-      await Promise.race([thread.finished, untilAborted(signal)]);
-      if (!signal.aborted) return;
+      const thread = this.#alive.get(index) ??
+        await this.#restart(index, stopping);
+      if (!thread) return;
+      await Promise.race([thread.finished, untilAborted(stopping)]);
+      if (!stopping.aborted) return;
       thread.shutdown();
       await (this.#drained ??= this.#drain());
       await thread.finished;
@@ -82,18 +81,29 @@ class Threads {
     }
   }
 
+  /** Starts one as soon as there are descriptors, unless it is to stop. */
+  async #restart(
+    index: number,
+    stopping: AbortSignal,
+  ): Promise<ServerThread | undefined> {
+    await untilDescriptors(this.#settings, stopping);
+    return stopping.aborted ? undefined : await this.#start(index);
+  }
+
   async #start(index: number): Promise<ServerThread> {
     const { maxConnections, workers } = this.#settings;
     const thread = new ServerThread({
       ...this.#settings,
       maxConnections: Math.floor((maxConnections + index) / workers),
     });
-    await thread.listening;
+    // One that is starting when the others drain drains with them.
     this.#alive.set(index, thread);
+    await thread.listening;
     return thread;
   }
 
   async #drain(): Promise<void> {
+    this.#stopping.abort();
     const { onEvent } = this.#settings;
     const threads = [...this.#alive.values()];
     for (const thread of threads) thread.shutdown();

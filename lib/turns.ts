@@ -7,6 +7,9 @@ const CROWD = 120;
 /** Reads that begin together in a crowd: few, which leaves room for others. */
 const TURN = 24;
 
+/** Bytes read after which all rest: some 20 ms of work. */
+const REST_AFTER = 64 * 1024 * 1024;
+
 /**
  * Milliseconds, twice in a row, without any answer after which those whose turn
  * it was are taken to be idle.
@@ -21,16 +24,21 @@ const STALL = 1;
  * those that became so last: of a thousand busy clients, half would get nothing
  * for seconds. So in a crowd whoever has been served waits here for its next
  * read, first come, first served.
+ *
+ * And as long as a few sockets are always ready, it hardly ever asks the kernel
+ * about the others. So now and then all rest for a moment.
  */
 export class Turns {
   #waiting: (() => void)[] = [];
   #reads = 0;
   #crowd = false;
+  #bytes = 0;
+  #resting = false;
   #stalled: ReturnType<typeof setTimeout> | undefined;
 
   /** Whether to {@linkcode wait} before a read. */
   get crowded(): boolean {
-    return this.#crowd || this.#waiting.length > 0;
+    return this.#crowd || this.#resting || this.#waiting.length > 0;
   }
 
   /** Calls `read` when its turn has come. */
@@ -39,9 +47,25 @@ export class Turns {
   }
 
   /** Counts a read that has been answered, in whatever way. */
-  count(): void {
+  count(bytes = 0): void {
     // What is completed together is heard of in one go of microtasks.
     if (this.#reads++ === 0) queueMicrotask(() => this.#endBatch());
+    this.#bytes += bytes;
+    if (this.#bytes >= REST_AFTER) this.rest();
+  }
+
+  /**
+   * Lets nobody begin to read for a millisecond, in which the runtime has
+   * nothing to do but to ask the kernel who is ready.
+   */
+  rest(): void {
+    if (this.#resting) return;
+    this.#resting = true;
+    this.#bytes = 0;
+    setTimeout(() => {
+      this.#resting = false;
+      this.#next();
+    }, 0);
   }
 
   #endBatch(): void {
@@ -52,6 +76,7 @@ export class Turns {
 
   #next(count = TURN): void {
     clearTimeout(this.#stalled);
+    if (this.#resting) return;
     for (const read of this.#waiting.splice(0, count)) read();
     if (this.#waiting.length === 0) return;
     this.#stalled = setTimeout(() => {

@@ -334,6 +334,29 @@ Deno.test({
 });
 
 Deno.test({
+  name: "silent clients lose no line at the signal, however others flood it",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  const clients = await accepted(program, 50);
+  const flooders = new Worker(import.meta.resolve("./flooders.ts"), {
+    type: "module",
+  });
+  const flooding = Promise.withResolvers<unknown>();
+  flooders.onmessage = flooding.resolve;
+  flooders.postMessage(program.port);
+  await flooding.promise;
+  for (const client of clients) await client.send("tail\n");
+  program.kill();
+  for (const client of clients) {
+    assert.equal(text(await client.receiveAll()), "tail\n");
+    client.close();
+  }
+  flooders.terminate();
+  assert.equal((await program.ended()).code, 0);
+});
+
+Deno.test({
   name: "a client that reads late gets all that had arrived",
   ignore,
 }, async () => {

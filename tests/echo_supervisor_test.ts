@@ -515,6 +515,36 @@ Deno.test({
 });
 
 Deno.test({
+  name: "EchoSupervisor that drains takes no client with a worker it replaces",
+  ignore: noWorkers,
+  fn: async () => {
+    using workers = new MortalWorkers();
+    const events = new Events();
+    const tree = await start({ workers: 2, onEvent: events.hear });
+    const clients = await connectAll(tree.addr.port, 40);
+    for (const client of clients) {
+      await client.echo("one\n");
+      await client.send("tw");
+    }
+    workers.kill(0);
+    await events.saw("restart");
+    const shutdown = tree.shutdown();
+    const { connections } = await events.saw("drain");
+    assert.ok(connections > 0 && connections < clients.length);
+    // So many tries take longer than the start of a worker.
+    for (let i = 0; i < 2000; i++) {
+      await assert.rejects(async () => {
+        using late = await Client.connect(tree.addr.port);
+        if (await late.echo("late\n") === "") throw new Error("not served");
+      });
+    }
+    for (const client of clients) client.close();
+    await shutdown;
+    assert.equal(events.of("stop").length, 1);
+  },
+});
+
+Deno.test({
   name: "echoserver says in one line that a worker has died, and nothing else",
   ignore: noWorkers || EXECUTABLE !== undefined,
   fn: async () => {

@@ -87,3 +87,29 @@ Deno.test("Turns keeps who comes later behind those who wait", async () => {
   await readers.comeIn(1);
   assert.equal(readers.turns.crowded, false);
 });
+
+Deno.test("Turns lets nobody read while all rest", async () => {
+  const readers = new Readers();
+  readers.turns.rest();
+  assert.equal(readers.turns.crowded, true);
+  readers.wait(0, true);
+  await readers.comeIn(1);
+  await turn();
+  assert.deepEqual(readers.order, []);
+  await readers.read(1);
+  await readers.comeIn(1);
+  assert.equal(readers.turns.crowded, false);
+});
+
+Deno.test("Turns has all rest after every 64 MiB", async () => {
+  const { turns } = new Readers();
+  const mebibyte = 1024 * 1024;
+  for (const _ of [1, 2]) {
+    for (let i = 0; i < 63; i++) turns.count(mebibyte);
+    assert.equal(turns.crowded, false);
+    turns.count(mebibyte);
+    assert.equal(turns.crowded, true);
+    await new Promise<void>((resolve) => turns.wait(resolve));
+    assert.equal(turns.crowded, false);
+  }
+});
