@@ -162,9 +162,9 @@ export class Connections {
 
   /**
    * Ends the input of each connection once nothing can be left of what had
-   * arrived for it before the drain. The kernel cannot be asked for that, but it
-   * answers in the order of arrival: once no connection has been heard of for
-   * some steps, those that still wait have nothing left.
+   * arrived for it before the drain. The kernel cannot be asked for that. But in
+   * each step it tells who is ready, and once no connection has been heard of
+   * for some steps, those that still wait have nothing left.
    */
   async #endQuietInputs(deadline: number): Promise<void> {
     const pulse = this.#pulse;

@@ -28,8 +28,8 @@ export interface LoggerOptions {
    */
   verbosity?: Verbosity;
   /**
-   * Takes each line, without an LF. If it throws, or its promise rejects, the
-   * line is lost and nothing else.
+   * Takes each line, without an LF. If it throws, or its promise rejects, a
+   * server goes on: see its `onEvent`.
    *
    * @default {console.error}
    */

@@ -26,7 +26,7 @@ export interface Pulse {
    * before it.
    */
   news: number;
-  /** When each may read. */
+  /** Who may read in a crowd. */
   readonly turns: Turns;
 }
 
@@ -59,11 +59,12 @@ export class Socket {
   #controller: AbortController | undefined;
   #lastByte = LF;
   #lastSweep: number;
-  #wasNews = false;
+  #heardInDrain = false;
   #inputEnded = false;
   #peerEnded = false;
   #outputEnded = false;
   #closed = false;
+  #waitsForTurn = false;
   /**
    * The read that the kernel has not answered: whether there is one, and the
    * drain's step when it began.
@@ -107,7 +108,7 @@ export class Socket {
 
   /** Whether it waits for input, and not for the client to take output. */
   get waitsForInput(): boolean {
-    return this.#reading && !this.#inputEnded;
+    return (this.#reading || this.#waitsForTurn) && !this.#inputEnded;
   }
 
   /**
@@ -121,8 +122,8 @@ export class Socket {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      const { turns } = this.#pulse;
-      if (turns.crowded) turns.wait(() => this.#readInTurn(into));
+      this.#waitsForTurn = this.#pulse.turns.crowded;
+      if (this.#waitsForTurn) this.#pulse.turns.wait(() => this.#go(into));
       else this.#readWire(into);
     });
   }
@@ -156,7 +157,7 @@ export class Socket {
    * not. A line that is under way may be finished first.
    */
   endInputIfQuiet(steps: number): void {
-    const quiet = this.waitsForInput &&
+    const quiet = this.#reading && !this.#inputEnded &&
       this.#pulse.drainStep - this.#readStep >= steps;
     if (quiet && !this.#midLine) this.endInput("drained");
   }
@@ -200,7 +201,9 @@ export class Socket {
     return this.#finishesLines && this.#lastByte !== LF;
   }
 
-  #readInTurn(into: Uint8Array): void {
+  /** Its turn has come. */
+  #go(into: Uint8Array): void {
+    this.#waitsForTurn = false;
     if (!this.#inputEnded) this.#readWire(into);
   }
 
@@ -239,8 +242,8 @@ export class Socket {
    */
   #noteDrainRead(emptied: boolean): void {
     const drained = emptied && this.#readStep > 0 && !this.#midLine;
-    if (!this.#wasNews || drained) this.#pulse.news++;
-    this.#wasNews = true;
+    if (!this.#heardInDrain || drained) this.#pulse.news++;
+    this.#heardInDrain = true;
     if (!drained) return;
     this.verdict ??= "drained";
     this.#inputEnded = true;

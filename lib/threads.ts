@@ -116,8 +116,8 @@ class Threads {
 }
 
 /**
- * Finds the port free, and which one it is: shared, a taken port goes
- * unnoticed, and port 0 is one for each thread.
+ * Finds the port free, and which one it is: where it is shared, a taken port
+ * would go unnoticed, and port 0 would be another for each thread.
  */
 function probePort(settings: Settings): Deno.NetAddr {
   using listener = listen(settings);

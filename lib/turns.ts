@@ -11,8 +11,8 @@ const TURN = 24;
 const REST_AFTER = 64 * 1024 * 1024;
 
 /**
- * Milliseconds, twice in a row, without any answer after which those whose turn
- * it was are taken to be idle.
+ * If no read is answered for two timers of so many milliseconds, those whose
+ * turn it was are idle, and all who wait may read.
  */
 const STALL = 1;
 
@@ -34,14 +34,17 @@ export class Turns {
   #crowd = false;
   #bytes = 0;
   #resting = false;
-  #stalled: ReturnType<typeof setTimeout> | undefined;
+  #stallTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Whether to {@linkcode wait} before a read. */
   get crowded(): boolean {
     return this.#crowd || this.#resting || this.#waiting.length > 0;
   }
 
-  /** Calls `read` when its turn has come. */
+  /**
+   * Calls `read` when its turn has come. The first to wait is let in soon; those
+   * behind it by the answers to others, or when these stay away.
+   */
   wait(read: () => void): void {
     if (this.#waiting.push(read) === 1) setImmediate(() => this.#next());
   }
@@ -75,13 +78,13 @@ export class Turns {
   }
 
   #next(count = TURN): void {
-    clearTimeout(this.#stalled);
+    clearTimeout(this.#stallTimer);
     if (this.#resting) return;
     for (const read of this.#waiting.splice(0, count)) read();
     if (this.#waiting.length === 0) return;
-    this.#stalled = setTimeout(() => {
+    this.#stallTimer = setTimeout(() => {
       // Once is too early: it may be we who had no time.
-      this.#stalled = setTimeout(() => this.#next(Infinity), STALL);
+      this.#stallTimer = setTimeout(() => this.#next(Infinity), STALL);
     }, STALL);
   }
 }

@@ -155,7 +155,11 @@ Deno.test("Socket reads in a crowd when its turn has come", async () => {
   const socket = new Socket(wire, pulse, true);
   for (let i = 0; i < 1000; i++) turns.count();
   await Promise.resolve();
-  assert.equal(await socket.read(new Uint8Array(10)), 4);
+  const reading = socket.read(new Uint8Array(10));
+  assert.deepEqual(wire.asked, []);
+  assert.equal(socket.waitsForInput, true);
+  assert.equal(await reading, 4);
+  assert.equal(socket.waitsForInput, false);
 });
 
 Deno.test("Socket counts what it had sent before a write failed", async () => {
