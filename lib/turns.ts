@@ -7,8 +7,8 @@ const CROWD = 120;
 /** Reads that begin together in a crowd: few, which leaves room for others. */
 const TURN = 24;
 
-/** Bytes read after which all rest: some 20 ms of work. */
-const REST_AFTER = 64 * 1024 * 1024;
+/** Bytes read after which all rest: some 40 to 80 ms of work. */
+const REST_AFTER = 128 * 1024 * 1024;
 
 /**
  * If no read is answered for two timers of so many milliseconds, those whose

@@ -101,13 +101,13 @@ Deno.test("Turns lets nobody read while all rest", async () => {
   assert.equal(readers.turns.crowded, false);
 });
 
-Deno.test("Turns has all rest after every 64 MiB", async () => {
+Deno.test("Turns has all rest after every 128 MiB", async () => {
   const { turns } = new Readers();
-  const mebibyte = 1024 * 1024;
+  const part = 2 * 1024 * 1024;
   for (const _ of [1, 2]) {
-    for (let i = 0; i < 63; i++) turns.count(mebibyte);
+    for (let i = 0; i < 63; i++) turns.count(part);
     assert.equal(turns.crowded, false);
-    turns.count(mebibyte);
+    turns.count(part);
     assert.equal(turns.crowded, true);
     await new Promise<void>((resolve) => turns.wait(resolve));
     assert.equal(turns.crowded, false);
