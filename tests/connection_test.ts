@@ -129,14 +129,19 @@ for (const [road, echo] of Object.entries(ROADS)) {
   });
 }
 
+/** A socket that must wait for its turn to read. */
+async function socketInCrowd(wire: MemoryWire) {
+  const turns = new Turns();
+  for (let i = 0; i < 1000; i++) turns.count();
+  await Promise.resolve();
+  const pulse = { sweep: 0, drainStep: 0, news: 0, turns };
+  return { turns, socket: new Socket(wire, pulse, true) };
+}
+
 for (const end of ["endInput", "close"] as const) {
   Deno.test(`Socket reads no more after ${end} while it waits for its turn`, async () => {
-    const turns = new Turns();
     const wire = new MemoryWire([bytes("one\n")]);
-    const pulse = { sweep: 0, drainStep: 0, news: 0, turns };
-    const socket = new Socket(wire, pulse, true);
-    for (let i = 0; i < 1000; i++) turns.count();
-    await Promise.resolve();
+    const { turns, socket } = await socketInCrowd(wire);
     const reading = socket.read(new Uint8Array(10));
     assert.deepEqual(wire.asked, []);
     socket[end]();
@@ -149,12 +154,8 @@ for (const end of ["endInput", "close"] as const) {
 }
 
 Deno.test("Socket reads in a crowd when its turn has come", async () => {
-  const turns = new Turns();
   const wire = new MemoryWire([bytes("one\n")]);
-  const pulse = { sweep: 0, drainStep: 0, news: 0, turns };
-  const socket = new Socket(wire, pulse, true);
-  for (let i = 0; i < 1000; i++) turns.count();
-  await Promise.resolve();
+  const { socket } = await socketInCrowd(wire);
   const reading = socket.read(new Uint8Array(10));
   assert.deepEqual(wire.asked, []);
   assert.equal(socket.waitsForInput, true);
