@@ -16,8 +16,9 @@ import { pause } from "./waiting.ts";
 /** Most seconds between two idle sweeps. */
 const SWEEP = 1;
 
-/** Milliseconds of one step of a drain. */
+/** Milliseconds of one step of a drain, and of the rest at its beginning. */
 const DRAIN_STEP = 10;
+const DRAIN_REST = 3;
 
 /**
  * Steps without news after which nothing can be left of what had arrived before
@@ -173,8 +174,7 @@ export class Connections {
     let { news } = pulse;
     // At least one step, for a client that was accepted at the last moment.
     do {
-      pulse.turns.rest();
-      await pause(DRAIN_STEP);
+      await Promise.all([pulse.turns.rest(DRAIN_REST), pause(DRAIN_STEP)]);
       pulse.drainStep++;
       if (pulse.news > news) lastNews = pulse.drainStep;
       news = pulse.news;

@@ -1,3 +1,5 @@
+import { pause } from "./waiting.ts";
+
 /**
  * Reads that are answered together from which on there is a crowd: nearly as
  * many as the runtime can answer together.
@@ -33,12 +35,12 @@ export class Turns {
   #reads = 0;
   #crowd = false;
   #bytes = 0;
-  #resting = false;
+  #resting = 0;
   #stallTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Whether to {@linkcode wait} before a read. */
   get crowded(): boolean {
-    return this.#crowd || this.#resting || this.#waiting.length > 0;
+    return this.#crowd || this.#resting > 0 || this.#waiting.length > 0;
   }
 
   /**
@@ -54,21 +56,21 @@ export class Turns {
     // What is completed together is heard of in one go of microtasks.
     if (this.#reads++ === 0) queueMicrotask(() => this.#endBatch());
     this.#bytes += bytes;
-    if (this.#bytes >= REST_AFTER) this.rest();
+    if (this.#bytes < REST_AFTER) return;
+    this.#bytes = 0;
+    this.rest();
   }
 
   /**
-   * Lets nobody begin to read for a millisecond, in which the runtime has
-   * nothing to do but to ask the kernel who is ready.
+   * Lets nobody begin to read for some milliseconds, in which the runtime has
+   * nothing to do but to ask the kernel who is ready. One may be too short, if
+   * the machine has no time for us.
    */
-  rest(): void {
-    if (this.#resting) return;
-    this.#resting = true;
-    this.#bytes = 0;
-    setTimeout(() => {
-      this.#resting = false;
-      this.#next();
-    }, 0);
+  async rest(milliseconds = 1): Promise<void> {
+    this.#resting++;
+    for (let i = 0; i < milliseconds; i++) await pause(1);
+    this.#resting--;
+    this.#next();
   }
 
   #endBatch(): void {
@@ -79,7 +81,7 @@ export class Turns {
 
   #next(count = TURN): void {
     clearTimeout(this.#stallTimer);
-    if (this.#resting) return;
+    if (this.#resting > 0) return;
     for (const read of this.#waiting.splice(0, count)) read();
     if (this.#waiting.length === 0) return;
     this.#stallTimer = setTimeout(() => {
