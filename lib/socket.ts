@@ -212,7 +212,7 @@ export class Socket {
     this.#readStep = this.#pulse.drainStep;
     // An async function would cost a line a twentieth of its time.
     this.#wire.read(into).then((count) => {
-      this.#endRead(count ?? 0);
+      this.#endRead();
       if (count === null) this.#peerEnded = this.#inputEnded = true;
       else if (this.#inputEnded) return this.#readWire(into);
       else this.#received(count, into);
@@ -224,9 +224,9 @@ export class Socket {
     });
   }
 
-  #endRead(bytes = 0): void {
+  #endRead(): void {
     this.#reading = false;
-    this.#pulse.turns.count(bytes);
+    this.#pulse.turns.count();
   }
 
   #received(count: number, into: Uint8Array): void {

@@ -9,9 +9,6 @@ const CROWD = 120;
 /** Reads that begin together in a crowd: few, which leaves room for others. */
 const TURN = 24;
 
-/** Bytes read after which all rest: some 40 to 80 ms of work. */
-const REST_AFTER = 128 * 1024 * 1024;
-
 /**
  * If no read is answered for two timers of so many milliseconds, those whose
  * turn it was are idle, and all who wait may read.
@@ -28,13 +25,12 @@ const STALL = 1;
  * read, first come, first served.
  *
  * And as long as a few sockets are always ready, it hardly ever asks the kernel
- * about the others. So now and then all rest for a moment.
+ * about the others: whoever must know of them has all {@linkcode rest}.
  */
 export class Turns {
   #waiting: (() => void)[] = [];
   #reads = 0;
   #crowd = false;
-  #bytes = 0;
   #resting = 0;
   #stallTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -52,21 +48,17 @@ export class Turns {
   }
 
   /** Counts a read that has been answered, in whatever way. */
-  count(bytes = 0): void {
+  count(): void {
     // What is completed together is heard of in one go of microtasks.
     if (this.#reads++ === 0) queueMicrotask(() => this.#endBatch());
-    this.#bytes += bytes;
-    if (this.#bytes < REST_AFTER) return;
-    this.#bytes = 0;
-    this.rest();
   }
 
   /**
    * Lets nobody begin to read for some milliseconds, in which the runtime has
-   * nothing to do but to ask the kernel who is ready. One may be too short, if
+   * nothing to do but to ask the kernel who is ready. One is too short where
    * the machine has no time for us.
    */
-  async rest(milliseconds = 1): Promise<void> {
+  async rest(milliseconds: number): Promise<void> {
     this.#resting++;
     for (let i = 0; i < milliseconds; i++) await pause(1);
     this.#resting--;

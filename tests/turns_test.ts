@@ -90,7 +90,7 @@ Deno.test("Turns keeps who comes later behind those who wait", async () => {
 
 Deno.test("Turns lets nobody read while all rest", async () => {
   const readers = new Readers();
-  readers.turns.rest();
+  readers.turns.rest(3);
   assert.equal(readers.turns.crowded, true);
   readers.wait(0, true);
   await readers.comeIn(1);
@@ -98,17 +98,4 @@ Deno.test("Turns lets nobody read while all rest", async () => {
   await readers.read(1);
   await readers.comeIn(1);
   assert.equal(readers.turns.crowded, false);
-});
-
-Deno.test("Turns has all rest after every 128 MiB", async () => {
-  const { turns } = new Readers();
-  const part = 2 * 1024 * 1024;
-  for (const _ of [1, 2]) {
-    for (let i = 0; i < 63; i++) turns.count(part);
-    assert.equal(turns.crowded, false);
-    turns.count(part);
-    assert.equal(turns.crowded, true);
-    await new Promise<void>((resolve) => turns.wait(resolve));
-    assert.equal(turns.crowded, false);
-  }
 });
