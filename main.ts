@@ -4,9 +4,14 @@
  * @module
  */
 
-import { type Command, help, parseCommandLine, version } from "./lib/cli.ts";
+import {
+  type Command,
+  help,
+  parseCommandLine,
+  version,
+} from "./lib/cli/command.ts";
 import { EchoServer, EchoSupervisor, logger } from "./lib/mod.ts";
-import { reasonOf } from "./lib/reason.ts";
+import { reasonOf } from "./lib/util/text.ts";
 
 /** The signals that shut the server down, and their numbers. */
 const SIGNALS = Deno.build.os === "windows"

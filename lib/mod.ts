@@ -16,26 +16,26 @@
  * @module
  */
 
-export type { Connection, Handler } from "./connection.ts";
-export { echo, type EchoOptions } from "./echo.ts";
-export { EchoSupervisor } from "./echo_supervisor.ts";
-export type * from "./events.ts";
-export { LineStream, type LineStreamOptions } from "./line_stream.ts";
+export type { Connection, Handler } from "./connection/connection.ts";
+export { echo, type EchoOptions } from "./server/echo.ts";
+export { EchoSupervisor } from "./tree/echo_supervisor.ts";
+export type * from "./telemetry/events.ts";
+export { LineStream, type LineStreamOptions } from "./lines/line_stream.ts";
 export {
   type LogFormat,
   logger,
   type LoggerOptions,
   type Verbosity,
-} from "./logger.ts";
+} from "./telemetry/logger.ts";
 export type {
   EchoServerOptions,
   EchoSupervisorOptions,
   Mode,
-} from "./options.ts";
-export { EchoServer } from "./server.ts";
+} from "./options/options.ts";
+export { EchoServer } from "./server/server.ts";
 export {
   type ChildSpec,
   type Restart,
   Supervisor,
   type SupervisorOptions,
-} from "./supervisor.ts";
+} from "./util/supervisor.ts";

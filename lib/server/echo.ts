@@ -1,0 +1,38 @@
+import type { Handler } from "../connection/connection.ts";
+import { LineStream } from "../lines/line_stream.ts";
+import { type EchoServerOptions, settingsOf } from "../options/options.ts";
+
+/** Options of {@linkcode echo}. */
+export type EchoOptions = Pick<EchoServerOptions, "mode" | "maxLineLength">;
+
+/**
+ * Makes the handler that gives back what a client sends: RFC 862, by lines or
+ * raw.
+ *
+ * @example Echo to all but one
+ * ```ts
+ * import { echo, EchoServer, type Handler } from "@echoserver/echoserver";
+ *
+ * const echoLines = echo({ maxLineLength: 4096 });
+ * const handler: Handler = async (connection) => {
+ *   if (connection.remoteAddr.hostname === "192.0.2.7") return;
+ *   await echoLines(connection);
+ * };
+ * await using server = await EchoServer.start({ port: 0, handler });
+ * ```
+ *
+ * @param options By lines or raw, and how long a line may be.
+ * @returns A handler for `EchoServer.start()`.
+ * @throws {RangeError} If `maxLineLength` is out of its range.
+ * @throws {TypeError} If `mode` is none of its words.
+ */
+export function echo(options: EchoOptions = {}): Handler {
+  const { mode, maxLineLength } = settingsOf(options);
+  if (mode === "raw") {
+    return (connection) => connection.readable.pipeTo(connection.writable);
+  }
+  return (connection) =>
+    connection.readable
+      .pipeThrough(new LineStream({ maxLineLength }))
+      .pipeTo(connection.writable);
+}

@@ -1,0 +1,589 @@
+/**
+ * How the server ends: what its clients get, how long it takes, and what it
+ * exits with.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import {
+  bytes,
+  Client,
+  connectAll,
+  resettable,
+  text,
+} from "../support/client.ts";
+import {
+  type Ended,
+  GUARD,
+  PROGRAM,
+  Program,
+  STUCK_WRITES,
+} from "../support/program.ts";
+
+const ignore = !PROGRAM || Deno.build.os === "windows";
+
+type Listening = Program & { port: number };
+
+/**
+ * Stops the program while `deeds` are done, so that they have arrived, unread,
+ * when the signal does.
+ */
+async function frozen(
+  program: Program,
+  deeds: () => Promise<void>,
+): Promise<void> {
+  program.kill("SIGSTOP");
+  await deeds();
+  program.kill("SIGTERM");
+  program.kill("SIGCONT");
+}
+
+/**
+ * Waits for the end, and checks that it was as it should be: exit 0, and two
+ * log lines after the first.
+ */
+async function ended(program: Program): Promise<Ended> {
+  const end = await program.ended();
+  assert.equal(end.code, 0, end.stderr);
+  const [listening, draining, stopped, ...rest] = end.stderr.trimEnd().split(
+    "\n",
+  );
+  assert.match(listening!, / info listening on /);
+  assert.match(draining!, / info draining \d+ connections?$/);
+  assert.match(stopped!, / info stopped: \d+ connections? served, /);
+  assert.deepEqual(rest, []);
+  return end;
+}
+
+/**
+ * A client of which the server holds part of a line, as it surely does once the
+ * line before has come back.
+ */
+async function midLine(program: Listening): Promise<Client> {
+  const client = await Client.connect(program.port);
+  await client.send("whole\nhalf");
+  assert.equal(await client.receiveText(6), "whole\n");
+  return client;
+}
+
+/** Clients that the server has accepted. */
+async function accepted(program: Listening, count: number): Promise<Client[]> {
+  const clients = await connectAll(program.port, count);
+  for (const client of clients) assert.equal(await client.echo("in\n"), "in\n");
+  return clients;
+}
+
+/**
+ * Waits until nobody listens: it takes a moment after the log line, in which
+ * nobody who connects is served.
+ */
+async function refused(port: number): Promise<void> {
+  const late = performance.now() + GUARD;
+  while (performance.now() < late) {
+    try {
+      using client = await Client.connect(port);
+      assert.equal(await client.receive(), null);
+    } catch (error) {
+      if (error instanceof Deno.errors.ConnectionRefused) return;
+      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+    }
+  }
+  assert.fail("the server still listens");
+}
+
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+  Deno.test({
+    name: `${signal} ends a server as soon as it is ready, exit 0`,
+    ignore,
+  }, async () => {
+    // The ready line says that signals are welcome: one that comes at once must
+    // not come too early.
+    for (let i = 0; i < 5; i++) {
+      await using program = await Program.listening();
+      program.kill(signal);
+      const { stderr } = await ended(program);
+      assert.match(stderr, /draining 0 connections/);
+    }
+  });
+}
+
+Deno.test({
+  name: "silent clients get FIN at the signal, not at the deadline",
+  ignore,
+}, async () => {
+  await using program = await Program.listening([
+    "--shutdown-timeout",
+    "86400",
+  ]);
+  const clients = await accepted(program, 100);
+  program.kill();
+  for (const client of clients) {
+    assert.equal((await client.receiveAll()).length, 0);
+    client.close();
+  }
+  const { stderr } = await ended(program);
+  assert.match(stderr, /draining 100 connections/);
+  assert.match(
+    stderr,
+    /100 connections served, 0 .*, 300 bytes in, 300 bytes out/,
+  );
+});
+
+Deno.test({
+  name: "a server that drains takes no new client",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using client = await midLine(program);
+  program.kill();
+  await program.saw(/draining 1 connections?\n/);
+  await refused(program.port);
+  await client.send("\n");
+  assert.equal(text(await client.receiveAll()), "half\n");
+  client.close();
+  await ended(program);
+});
+
+for (
+  const { name, args, permissions } of [
+    { name: "line mode", args: [] },
+    { name: "raw mode", args: ["--mode", "raw"] },
+    {
+      name: "two workers",
+      args: ["--workers", "2"],
+      permissions: ["--allow-net", "--allow-read"],
+    },
+  ]
+) {
+  Deno.test({
+    name: `lines that arrive just before the signal all come back: ${name}`,
+    ignore: ignore || name === "two workers" && Deno.build.os !== "linux",
+  }, async () => {
+    await using program = await Program.listening(
+      args,
+      permissions ? { permissions } : {},
+    );
+    const clients = await accepted(program, 200);
+    const lines = Array.from({ length: 500 }, (_, i) => `${i}\n`).join("");
+    await frozen(program, async () => {
+      for (const client of clients) {
+        // In more than one segment, so that one read does not find them all.
+        await client.send(lines);
+        await client.send(lines);
+      }
+    });
+    for (const client of clients) {
+      assert.equal(text(await client.receiveAll()), lines + lines);
+      client.close();
+    }
+    const { stderr } = await ended(program);
+    assert.match(stderr, /draining 200 connections/);
+    const moved = 200 * (3 + 2 * lines.length);
+    assert.match(
+      stderr,
+      new RegExp(`200 connections served, .*, ${moved} bytes in, ${moved} `),
+    );
+  });
+}
+
+/** A client that always has so many lines under way, until the server's FIN. */
+class BusyClient {
+  /** How many lines have been sent. */
+  sent = 0;
+  #echoed = 0;
+  readonly #client: Client;
+  readonly #depth: number;
+
+  constructor(client: Client, depth: number) {
+    this.#client = client;
+    this.#depth = depth;
+  }
+
+  /** How many lines have been sent and have not come back. */
+  get underWay(): number {
+    return this.sent - this.#echoed;
+  }
+
+  /**
+   * Talks until the end, and gives back all that has come. Calls `onMove` after
+   * each line sent or echoed.
+   */
+  async talk(onMove: () => void): Promise<string> {
+    let back = "";
+    let over = false;
+    let news = Promise.withResolvers<void>();
+    const sending = (async () => {
+      while (!over) {
+        while (!over && this.underWay < this.#depth) {
+          await this.#client.send(numbered(this.sent));
+          this.sent++;
+          onMove();
+        }
+        await news.promise;
+      }
+    })();
+    for (let part; (part = await this.#client.receive()) !== null;) {
+      back += text(part);
+      this.#echoed += part.filter((byte) => byte === 0x0a).length;
+      onMove();
+      news.resolve();
+      news = Promise.withResolvers();
+    }
+    over = true;
+    news.resolve();
+    await sending;
+    this.#client.close();
+    return back;
+  }
+}
+
+function numbered(line: number): string {
+  return `${line} `.padEnd(63, "x") + "\n";
+}
+
+Deno.test({
+  name: "500 busy clients lose no line at the signal, and see FIN",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  const DEPTH = 16;
+  const clients = (await accepted(program, 500))
+    .map((client) => new BusyClient(client, DEPTH));
+  const busy = Promise.withResolvers<void>();
+  let moves = 0;
+  let onMove = () => {
+    if (++moves === 50 * clients.length) busy.resolve();
+  };
+  const talks = Promise.all(
+    clients.map((client) => client.talk(() => onMove())),
+  );
+  await Promise.race([busy.promise, talks]);
+  await frozen(program, async () => {
+    const full = Promise.withResolvers<void>();
+    onMove = () => {
+      if (clients.every(({ underWay }) => underWay === DEPTH)) full.resolve();
+    };
+    onMove();
+    await Promise.race([full.promise, talks]);
+  });
+  const arrived = clients.map(({ sent }) => sent);
+  for (const [i, back] of (await talks).entries()) {
+    const lines = back.split("\n").length - 1;
+    assert.ok(
+      lines >= arrived[i]!,
+      `${lines} lines came back to client ${i}, ${arrived[i]} had arrived`,
+    );
+    assert.equal(
+      back,
+      Array.from({ length: lines }, (_, i) => numbered(i)).join(""),
+    );
+  }
+  await ended(program);
+});
+
+Deno.test({
+  name: "a client in mid-line may finish its line, then gets FIN",
+  ignore,
+}, async () => {
+  await using program = await Program.listening([
+    "--shutdown-timeout",
+    "86400",
+  ]);
+  using client = await midLine(program);
+  using silent = await Client.connect(program.port);
+  assert.equal(await silent.echo("in\n"), "in\n");
+  program.kill();
+  // Whoever is in no line has been sent away by now.
+  assert.equal(await silent.receive(), null);
+  silent.close();
+  await client.send(" a");
+  await client.send(" line\n");
+  assert.equal(text(await client.receiveAll()), "half a line\n");
+  client.close();
+  await ended(program);
+});
+
+Deno.test({
+  name: "a client that sends its own FIN during a drain gets its tail back",
+  ignore,
+}, async () => {
+  await using program = await Program.listening([
+    "--shutdown-timeout",
+    "86400",
+  ]);
+  using client = await midLine(program);
+  program.kill();
+  await program.saw(/draining 1 connections?\n/);
+  await client.closeWrite();
+  assert.equal(text(await client.receiveAll()), "half");
+  await ended(program);
+});
+
+Deno.test({
+  name: "data, FIN and the signal at once lose nothing",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  const clients = await accepted(program, 50);
+  await frozen(program, async () => {
+    for (const client of clients) {
+      await client.send("whole\ntail");
+      await client.closeWrite();
+    }
+  });
+  for (const client of clients) {
+    assert.equal(text(await client.receiveAll()), "whole\ntail");
+    client.close();
+  }
+  await ended(program);
+});
+
+Deno.test({
+  name: "silent clients lose no line at the signal, however others flood it",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  const clients = await accepted(program, 50);
+  const flooders = new Worker(import.meta.resolve("../support/flooders.ts"), {
+    type: "module",
+  });
+  const flooding = Promise.withResolvers<unknown>();
+  flooders.onmessage = flooding.resolve;
+  flooders.postMessage(program.port);
+  await flooding.promise;
+  for (const client of clients) await client.send("tail\n");
+  program.kill();
+  for (const client of clients) {
+    assert.equal(text(await client.receiveAll()), "tail\n");
+    client.close();
+  }
+  flooders.terminate();
+  assert.equal((await program.ended()).code, 0);
+});
+
+Deno.test({
+  name: "a client that reads late gets all that had arrived",
+  ignore,
+}, async () => {
+  await using program = await Program.listening([
+    "--shutdown-timeout",
+    "86400",
+  ]);
+  const clients = await accepted(program, 20);
+  const lines = `${"x".repeat(63)}\n`.repeat(512);
+  await frozen(program, async () => {
+    for (const client of clients) await client.send(lines);
+  });
+  await program.saw(/draining 20 connections\n/);
+  for (const client of clients) {
+    assert.equal(text(await client.receiveAll()), lines);
+    client.close();
+  }
+  await ended(program);
+});
+
+Deno.test({
+  name: "a client that sends on after the server's FIN sees no reset",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  const clients = await accepted(program, 50);
+  program.kill();
+  for (const client of clients) {
+    assert.equal(await client.receive(), null);
+    await client.send("too late\n");
+    await client.send("x".repeat(16 * 1024));
+  }
+  for (const client of clients) {
+    // A reset would fail the read.
+    assert.equal(await client.receive(), null);
+    await client.closeWrite();
+    assert.equal(await client.receive(), null);
+    client.close();
+  }
+  await ended(program);
+});
+
+Deno.test({
+  name: "clients that never finish a line get what is held at the deadline",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--shutdown-timeout", "1"]);
+  const clients = await Promise.all(
+    Array.from({ length: 50 }, () => midLine(program)),
+  );
+  const start = performance.now();
+  program.kill();
+  for (const client of clients) {
+    assert.equal(text(await client.receiveAll()), "half");
+    client.close();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  assert.ok(seconds >= 0.98, `ended after ${seconds} s`);
+  await ended(program);
+});
+
+Deno.test({
+  name: "clients that neither read nor close do not hold up the deadline",
+  ignore: ignore || STUCK_WRITES,
+}, async () => {
+  await using program = await Program.listening(["--shutdown-timeout", "1"]);
+  const clients = await accepted(program, 8);
+  const lines = bytes(`${"x".repeat(63)}\n`.repeat(16 * 1024));
+  const stuck = Promise.allSettled(clients.map(async (client) => {
+    // Ends when the server closes, which fails the write.
+    for (;;) await client.send(lines);
+  }));
+  using silent = await Client.connect(program.port);
+  for (let i = 0; i < 100; i++) assert.equal(await silent.echo("i\n"), "i\n");
+  program.kill();
+  assert.equal((await silent.receiveAll()).length, 0);
+  await ended(program);
+  for (const { status } of await stuck) {
+    assert.equal(status, "rejected");
+  }
+  for (const client of clients) client.close();
+});
+
+Deno.test({
+  name: "a deadline of no seconds at all still gives back what is held",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--shutdown-timeout", "0"]);
+  using client = await midLine(program);
+  program.kill();
+  assert.equal(text(await client.receiveAll()), "half");
+  client.close();
+  await ended(program);
+});
+
+Deno.test({
+  name: "a client that resets during a drain ends only itself",
+  ignore,
+}, async () => {
+  await using program = await Program.listening([
+    "--shutdown-timeout",
+    "86400",
+  ]);
+  using client = await midLine(program);
+  const others = await Promise.all(
+    Array.from({ length: 20 }, () => resettable(program.port, "a\nb", 2)),
+  );
+  program.kill();
+  await program.saw(/draining 21 connections\n/);
+  await Promise.all(others.map((reset) => reset()));
+  await client.send(" a line\n");
+  assert.equal(text(await client.receiveAll()), "half a line\n");
+  client.close();
+  await ended(program);
+});
+
+Deno.test({
+  name: "a server at its limit of connections drains, and lets go who waits",
+  ignore,
+}, async () => {
+  await using program = await Program.listening([
+    "--max-connections",
+    "1",
+    "--shutdown-timeout",
+    "86400",
+  ]);
+  using client = await midLine(program);
+  const waiting = await connectAll(program.port, 10);
+  for (const one of waiting) await one.send("waiting\n");
+  program.kill();
+  await program.saw(/draining 1 connections?\n/);
+  // They were never accepted: what the kernel does with them when the listener
+  // goes is a reset.
+  for (const one of waiting) {
+    await assert.rejects(one.receive(), Deno.errors.ConnectionReset);
+    one.close();
+  }
+  await client.send(" a line\n");
+  assert.equal(text(await client.receiveAll()), "half a line\n");
+  client.close();
+  const { stderr } = await ended(program);
+  assert.match(stderr, /1 connections? served/);
+});
+
+for (
+  const [first, second, code] of [
+    ["SIGTERM", "SIGTERM", 143],
+    ["SIGINT", "SIGINT", 130],
+    ["SIGTERM", "SIGHUP", 129],
+  ] as const
+) {
+  Deno.test({
+    name: `${second} after ${first} ends the server at once, exit ${code}`,
+    ignore,
+  }, async () => {
+    await using program = await Program.listening([
+      "--shutdown-timeout",
+      "86400",
+    ]);
+    using _client = await midLine(program);
+    program.kill(first);
+    await program.saw(/draining 1 connections?\n/);
+    program.kill(second);
+    const end = await program.ended();
+    assert.equal(end.code, code);
+    assert.doesNotMatch(end.stderr, /stopped/);
+  });
+}
+
+Deno.test({
+  name: "a server whose log nobody reads any more serves on, and drains",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--verbose"]);
+  await program.closeStderr();
+  // Each end of a connection is a line that cannot be written.
+  for (let i = 0; i < 100; i++) {
+    using client = await Client.connect(program.port);
+    assert.equal(await client.echo("served\n"), "served\n");
+  }
+  using client = await midLine(program);
+  program.kill();
+  await client.send("\n");
+  assert.equal(text(await client.receiveAll()), "half\n");
+  client.close();
+  assert.equal((await program.ended()).code, 0);
+});
+
+Deno.test({
+  name: "a server that starts with stdout and stderr closed serves and drains",
+  ignore,
+}, async () => {
+  const port = freePort();
+  await using program = Program.spawn(
+    ["--host", "127.0.0.1", "--port", `${port}`, "--verbose"],
+    { under: ["sh", "-c", 'exec "$0" "$@" >&- 2>&-'] },
+  );
+  for (let i = 0; i < 20; i++) {
+    using client = await connectOnceListening(port);
+    assert.equal(await client.echo("served\n"), "served\n");
+  }
+  program.kill();
+  assert.equal((await program.ended()).code, 0);
+});
+
+/**
+ * A port that was free a moment ago, for a program that cannot say which one it
+ * got.
+ */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function connectOnceListening(port: number): Promise<Client> {
+  const late = performance.now() + GUARD;
+  for (;;) {
+    try {
+      return await Client.connect(port);
+    } catch (error) {
+      if (performance.now() > late) throw error;
+    }
+  }
+}

@@ -1,0 +1,686 @@
+/**
+ * What clients and networks do to a server, and that it hurts nobody but
+ * themselves.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { bytes, Client, connectAll, reset, text } from "../support/client.ts";
+import {
+  EXECUTABLE,
+  guard,
+  PROC,
+  PROGRAM,
+  Program,
+  type ProgramOptions,
+  STUCK_WRITES,
+} from "../support/program.ts";
+
+const ignore = !PROGRAM;
+
+const WRITE =
+  (await Deno.permissions.query({ name: "write" })).state === "granted";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/**
+ * The most that is held for a connection with the default limits: one line and
+ * one read buffer.
+ */
+const HELD = 64 * KIB + 128 * KIB;
+
+/**
+ * What the runtime may take by itself once it gets busy: code, garbage not yet
+ * collected.
+ */
+const RUNTIME = 48 * MIB;
+
+/** How a connection ended, as `--verbose` tells. */
+interface Ending {
+  how: string;
+  bytesIn: number;
+  bytesOut: number;
+  seconds: number;
+}
+
+/** Waits until `count` connections have ended, and says how. */
+async function endings(program: Program, count: number): Promise<Ending[]> {
+  const lines = await program.sawTimes(
+    count,
+    /connection \S+ (\w+): (\d+) bytes in, (\d+) bytes out,.* ([\d.]+) s\b.*\n/,
+  );
+  return lines.map(([, how, bytesIn, bytesOut, seconds]) => ({
+    how: how!,
+    bytesIn: Number(bytesIn),
+    bytesOut: Number(bytesOut),
+    seconds: Number(seconds),
+  }));
+}
+
+/**
+ * Sends `pattern` again and again, `total` bytes in all, then FIN, while it
+ * checks that the same comes back, then FIN.
+ *
+ * @param each Is called for each piece that comes back.
+ */
+async function passes(
+  client: Client,
+  pattern: Uint8Array,
+  total: number,
+  each: () => void = () => {},
+): Promise<void> {
+  const send = async () => {
+    for (let sent = 0; sent < total; sent += pattern.length) {
+      await client.send(pattern.subarray(0, total - sent));
+    }
+    await client.closeWrite();
+  };
+  let received = 0;
+  const receive = async () => {
+    for (let part; (part = await client.receive()) !== null;) {
+      for (const byte of part) {
+        if (byte !== pattern[received++ % pattern.length]) {
+          assert.fail(`byte ${received - 1} of ${total} is wrong`);
+        }
+      }
+      each();
+    }
+  };
+  await Promise.all([send(), receive()]);
+  assert.equal(received, total);
+}
+
+/** Sends without reading until the server ends it; settles when it has. */
+async function neverReads(client: Client): Promise<void> {
+  const lines = bytes(`${"x".repeat(63)}\n`.repeat(KIB));
+  const late = guard("the server to end a client that never reads");
+  const send = async () => {
+    for (let sent = 0; sent < 256 * MIB; sent += lines.length) {
+      await client.send(lines);
+    }
+  };
+  try {
+    await assert.rejects(
+      Promise.race([send(), late.promise]),
+      (error) =>
+        error instanceof Deno.errors.ConnectionReset ||
+        error instanceof Deno.errors.BrokenPipe,
+    );
+  } finally {
+    late.clear();
+    client.close();
+  }
+}
+
+/**
+ * What rejects before somebody awaits it, if anybody does, is no uncaught
+ * error.
+ */
+function later<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+// Resets
+
+Deno.test({
+  name: "clients that reset before they are accepted are passed over",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--max-connections", "1"]);
+  using first = await Client.connect(program.port);
+  assert.equal(await first.echo("first\n"), "first\n");
+  const waiting = await connectAll(program.port, 3);
+  await Promise.all(Array.from({ length: 200 }, () => reset(program.port)));
+  first.close();
+  for (const client of waiting) {
+    assert.equal(await client.echo("next\n"), "next\n");
+    client.close();
+  }
+  using last = await Client.connect(program.port);
+  assert.equal(await last.echo("last\n"), "last\n");
+  last.close();
+  program.kill();
+  const { code, stderr } = await program.ended();
+  assert.equal(code, 0);
+  assert.match(stderr, /5 connections served, 200 gone before/);
+});
+
+Deno.test({
+  name: "a client that resets in mid-line ends only itself",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--verbose"]);
+  using bystander = await Client.connect(program.port);
+  await bystander.send("be");
+  await reset(program.port, "whole\nhalf", 6);
+  const [ending] = await endings(program, 1);
+  assert.equal(ending?.how, "reset");
+  assert.equal(ending.bytesOut, 6);
+  await bystander.send("fore\n");
+  assert.equal(await bystander.receiveText(7), "before\n");
+});
+
+Deno.test({
+  name: "a client that resets with unread echo ends only itself",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--verbose"]);
+  using bystander = await Client.connect(program.port);
+  const lines = bytes(`${"x".repeat(1023)}\n`.repeat(256));
+  for (let i = 0; i < 20; i++) {
+    assert.equal(await bystander.echo(`${i}\n`), `${i}\n`);
+    await reset(program.port, lines, 1);
+  }
+  for (const { how } of await endings(program, 20)) assert.equal(how, "reset");
+  assert.equal(await bystander.echo("after\n"), "after\n");
+});
+
+Deno.test({
+  name: "a storm of resets of every kind loses no byte of an honest client",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using bystander = await Client.connect(program.port);
+  const kinds = [["", 0], ["half", 0], ["whole\n", 0], ["whole\nhalf", 6]];
+  let left = 2000;
+  const storm = async () => {
+    while (left-- > 0) {
+      const [what, echoed] = kinds[left % kinds.length]!;
+      await reset(program.port, what as string, echoed as number);
+    }
+  };
+  const storms = Promise.all(Array.from({ length: 20 }, storm));
+  for (let i = 0; left > 0; i++) {
+    assert.equal(await bystander.echo(`line ${i}\n`), `line ${i}\n`);
+  }
+  await storms;
+  bystander.close();
+  program.kill();
+  const { code, stderr } = await program.ended();
+  assert.equal(code, 0);
+  const [, served, gone] = stderr.match(
+    /stopped: (\d+) connections served, (\d+) gone before/,
+  )!;
+  assert.equal(Number(served) + Number(gone), 2001);
+});
+
+Deno.test({
+  name: "connections that end in any way leave no descriptor behind",
+  ignore: !PROC,
+}, async () => {
+  await using program = await Program.listening();
+  using bystander = await Client.connect(program.port);
+  assert.equal(await bystander.echo("here\n"), "here\n");
+  const { descriptors } = await program.usage();
+  for (const client of await connectAll(program.port, 100)) {
+    await client.send("half");
+    client.close();
+  }
+  for (const client of await connectAll(program.port, 100)) {
+    await client.closeWrite();
+    assert.equal((await client.receiveAll()).length, 0);
+    client.close();
+  }
+  for (let i = 0; i < 100; i++) await reset(program.port, "whole\n", i % 7);
+  await program.fallsTo(descriptors);
+  assert.equal(await bystander.echo("still here\n"), "still here\n");
+});
+
+Deno.test({
+  name: "a flood of new clients keeps nobody waiting who is served",
+  ignore: ignore || Deno.build.os === "windows",
+}, async () => {
+  await using program = await Program.listening();
+  using bystander = await Client.connect(program.port);
+  assert.equal(await bystander.echo("here\n"), "here\n");
+  program.kill("SIGSTOP");
+  const flood = await connectAll(program.port, 3000);
+  // The backlog is a queue: once the last is served, all have been accepted.
+  using last = await Client.connect(program.port);
+  let over = false;
+  const served = later(last.echo("last\n").finally(() => over = true));
+  program.kill("SIGCONT");
+  let turns = 0;
+  while (!over) {
+    assert.equal(await bystander.echo("here\n"), "here\n");
+    turns++;
+  }
+  assert.equal(await served, "last\n");
+  for (const client of flood) client.close();
+  assert.ok(turns > 5, `it was served ${turns} times meanwhile`);
+});
+
+// Descriptors
+
+/** A program that may have so many descriptors open. */
+function withDescriptors(count: number): ProgramOptions {
+  return { under: ["sh", "-c", `ulimit -n ${count}; exec "$0" "$@"`] };
+}
+
+Deno.test({
+  name: "the server that runs out of descriptors serves on those it has",
+  ignore: ignore || Deno.build.os === "windows",
+}, async () => {
+  await using program = await Program.listening([], withDescriptors(96));
+  const clients = await connectAll(program.port, 200);
+  const served: Client[] = [];
+  let leave = false;
+  const first = Promise.withResolvers<void>();
+  const all = Promise.all(clients.map(async (client) => {
+    assert.equal(await client.echo("first\n"), "first\n");
+    served.push(client);
+    first.resolve();
+    if (leave) client.close();
+  }));
+  all.catch(first.reject);
+  await program.saw(/warning out of descriptors \(EMFILE\).*ulimit -n.*\n/);
+  await first.promise;
+  // Each round trip is a turn of the server's loop: in so many of them it tries
+  // to accept several times.
+  for (let i = 0; i < 2000; i++) {
+    const client = served[i % served.length]!;
+    assert.equal(await client.echo(`${i}\n`), `${i}\n`);
+  }
+  assert.ok(served.length < 96, `${served.length} are served`);
+  assert.equal(program.stderr.match(/out of descriptors/g)?.length, 1);
+
+  // As those that are served leave, the others get their turn.
+  leave = true;
+  for (const client of served) client.close();
+  await all;
+  program.kill();
+  const { code, stderr } = await program.ended();
+  assert.equal(code, 0);
+  assert.match(stderr, /200 connections served/);
+});
+
+Deno.test({
+  name: "each shortage of descriptors is told once, and ends by itself",
+  ignore: ignore || Deno.build.os === "windows",
+}, async () => {
+  await using program = await Program.listening(
+    ["--idle-timeout", "1"],
+    withDescriptors(96),
+  );
+  for (const episode of [1, 2]) {
+    // The first that are served are idle for a second, and so are those that
+    // wait for them: the end of the shortage and the next one lie a whole
+    // time-out apart.
+    const clients = await connectAll(program.port, 120);
+    await Promise.all(clients.map(async (client) => {
+      assert.equal((await client.receiveAll()).length, 0);
+      client.close();
+    }));
+    const warnings = program.stderr.match(/out of descriptors/g)?.length;
+    assert.equal(warnings, episode);
+  }
+});
+
+// Slow readers
+
+Deno.test({
+  name: "a client that never reads is not read from",
+  ignore: ignore || STUCK_WRITES,
+}, async () => {
+  await using program = await Program.listening([
+    "--idle-timeout",
+    "1",
+    "--verbose",
+  ]);
+  const clients = await connectAll(program.port, 8);
+  await Promise.all(clients.map(neverReads));
+  for (const { how, bytesIn, bytesOut } of await endings(program, 8)) {
+    assert.equal(how, "idle");
+    assert.ok(bytesIn - bytesOut <= HELD, `${bytesIn - bytesOut} bytes held`);
+  }
+});
+
+Deno.test({
+  name: "clients that never read cost bounded memory, and nobody else a line",
+  ignore: !PROC || STUCK_WRITES,
+}, async () => {
+  await using program = await Program.listening([
+    "--idle-timeout",
+    "1",
+    "--verbose",
+  ]);
+  const before = await program.usage();
+  for (let wave = 1; wave <= 3; wave++) {
+    const clients = await connectAll(program.port, 24);
+    let waiting = true;
+    const stuck = later(
+      Promise.all(clients.map(neverReads)).finally(() => waiting = false),
+    );
+    using bystander = await Client.connect(program.port);
+    while (waiting) {
+      assert.equal(await bystander.echo("served\n"), "served\n");
+      const { memory } = await program.usage();
+      const most = before.memory + RUNTIME + clients.length * 600 * KIB;
+      assert.ok(memory <= most, `${memory} bytes, and ${most} are allowed`);
+    }
+    await stuck;
+    bystander.close();
+    await endings(program, wave * 25);
+    assert.equal((await program.usage()).descriptors, before.descriptors);
+  }
+});
+
+// Endless and absurd lines
+
+Deno.test({
+  name: "a line without end comes back in pieces, and is not piled up",
+  ignore: !PROC,
+}, async () => {
+  await using program = await Program.listening();
+  using client = await Client.connect(program.port);
+  const pattern = new Uint8Array(251).map((_, i) => i).filter((i) => i !== 10);
+  const piece = new Uint8Array(250 * 1024).map((_, i) => pattern[i % 250]!);
+  const before = await program.usage();
+  let peak = 0;
+  let look: Promise<void> | undefined;
+  await passes(client, piece, 64 * MIB, () => {
+    look ??= program.usage().then(({ memory }) => {
+      peak = Math.max(peak, memory);
+      look = undefined;
+    });
+  });
+  await look;
+  assert.ok(peak - before.memory <= RUNTIME, `${peak - before.memory} bytes`);
+});
+
+Deno.test({
+  name: "a million empty lines in one write come back, each of them",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using client = await Client.connect(program.port);
+  await passes(client, new Uint8Array(1_000_000).fill(0x0a), 1_000_000);
+});
+
+Deno.test({
+  name: "a client that sends byte by byte gets the same bytes back",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using client = await Client.connect(program.port);
+  const all = new Uint8Array(4096).map((_, i) => i * 31);
+  for (let i = 0; i < all.length; i++) {
+    await client.send(all.subarray(i, i + 1));
+  }
+  await client.closeWrite();
+  assert.deepEqual(await client.receiveAll(), all);
+});
+
+Deno.test({
+  name: "a line of just the limit, one less and one more all come back whole",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--max-line-length", "1000"]);
+  using client = await Client.connect(program.port);
+  for (const length of [999, 1000, 1001, 1999, 2000, 2001]) {
+    const line = `${"x".repeat(length)}\n`;
+    assert.equal(await client.echo(line), line);
+    assert.equal(await client.echo(line + line), line + line);
+  }
+  const endless = "y".repeat(1001);
+  assert.equal(await client.echo(endless), endless);
+});
+
+Deno.test({
+  name: "a line whose LF comes apart from its CR stays one line",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using client = await Client.connect(program.port);
+  using bystander = await Client.connect(program.port);
+  await client.send("split\r");
+  assert.equal(await bystander.echo("between\r\n"), "between\r\n");
+  await client.send("\n\r\n\r");
+  assert.equal(await client.receiveText(9), "split\r\n\r\n");
+  await client.closeWrite();
+  assert.equal(text(await client.receiveAll()), "\r");
+});
+
+Deno.test({
+  name: "a limit of one byte loses nothing",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--max-line-length", "1"]);
+  using client = await Client.connect(program.port);
+  for (const what of ["\n", "a\n", "ab", "\n\n\n", "\0\0", "abc\n"]) {
+    assert.equal(await client.echo(what), what);
+  }
+  await passes(client, new Uint8Array(256).map((_, i) => i), 100_000);
+});
+
+// Half-close
+
+Deno.test({
+  name: "a client that sends FIN first gets FIN",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using client = await Client.connect(program.port);
+  await client.closeWrite();
+  assert.equal((await client.receiveAll()).length, 0);
+});
+
+Deno.test({
+  name: "a client that sends FIN in mid-line gets the tail, then FIN",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using client = await Client.connect(program.port);
+  assert.equal(await client.echo("whole\n"), "whole\n");
+  await client.send("ta");
+  await client.send("il");
+  await client.closeWrite();
+  assert.equal(text(await client.receiveAll()), "tail");
+});
+
+Deno.test({
+  name: "a client that sends FIN with a full window gets everything, then FIN",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using client = await Client.connect(program.port);
+  using bystander = await Client.connect(program.port);
+  const all = new Uint8Array(16 * MIB).map((_, i) => i % 253);
+  let sent = false;
+  const sending = later(
+    client.send(all).then(() => client.closeWrite()).then(() => {
+      sent = true;
+    }),
+  );
+  // Nothing is read until everything is sent, or the windows are full, as they
+  // are after so many turns.
+  for (let i = 0; i < 200 && !sent; i++) {
+    assert.equal(await bystander.echo("turn\n"), "turn\n");
+  }
+  const back = await client.receiveAll();
+  await sending;
+  assert.equal(back.length, all.length);
+  assert.ok(back.every((byte, i) => byte === all[i]));
+});
+
+Deno.test({
+  name: "a client that shuts its reading side down is served like any other",
+  ignore: !PROC,
+}, async () => {
+  await using program = await Program.listening(["--verbose"]);
+  const path = import.meta.resolve("../support/deaf_client.ts");
+  const client = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-ffi", path, `${program.port}`],
+    stdin: "piped",
+    stdout: "null",
+  }).spawn();
+  const [ending] = await endings(program, 1);
+  assert.deepEqual({ ...ending, seconds: 0 }, {
+    how: "closed",
+    bytesIn: 14,
+    bytesOut: 14,
+    seconds: 0,
+  });
+  await client.stdin.close();
+  assert.equal((await client.status).code, 0);
+});
+
+// Idle clock
+
+Deno.test({
+  name: "silent clients are closed after the idle time-out, and not before",
+  ignore,
+}, async () => {
+  await using program = await Program.listening([
+    "--idle-timeout",
+    "1",
+    "--verbose",
+  ]);
+  const silent: Promise<void>[] = [];
+  // They come at any time between two sweeps, and some more.
+  while (silent.length < 1000) {
+    silent.push(...Array.from({ length: 10 }, async () => {
+      using client = await Client.connect(program.port);
+      assert.equal((await client.receiveAll()).length, 0);
+    }));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await Promise.all(silent);
+  for (const { how, seconds } of await endings(program, 1000)) {
+    assert.equal(how, "idle");
+    // The clock of a timer has milliseconds, and the log too.
+    assert.ok(seconds >= 0.98, `closed after ${seconds} s`);
+  }
+});
+
+Deno.test({
+  name: "a client that is closed as idle gets what was held of its line",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--idle-timeout", "1"]);
+  using client = await Client.connect(program.port);
+  await client.send("whole\nheld");
+  assert.equal(text(await client.receiveAll()), "whole\nheld");
+});
+
+Deno.test({
+  name: "a client that trickles one byte just in time is never idle",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--idle-timeout", "2"]);
+  using trickler = await Client.connect(program.port);
+  let sent = "";
+  const trickle = setInterval(() => {
+    sent += "t";
+    later(trickler.send("t"));
+  }, 500);
+  // The server's clock says when it would have been idle, twice.
+  for (let i = 0; i < 2; i++) {
+    using silent = await Client.connect(program.port);
+    assert.equal((await silent.receiveAll()).length, 0);
+  }
+  clearInterval(trickle);
+  await trickler.closeWrite();
+  const back = text(await trickler.receiveAll());
+  assert.equal(back, sent);
+  assert.ok(back.length > 0);
+});
+
+Deno.test({
+  name: "a client whose echo is stuck is closed as idle",
+  ignore: ignore || STUCK_WRITES,
+}, async () => {
+  await using program = await Program.listening([
+    "--idle-timeout",
+    "1",
+    "--verbose",
+  ]);
+  using client = await Client.connect(program.port);
+  await neverReads(client);
+  const [ending] = await endings(program, 1);
+  assert.equal(ending?.how, "idle");
+  assert.ok(ending.seconds >= 0.98, `closed after ${ending.seconds} s`);
+});
+
+// What a client can learn and forge
+
+Deno.test({
+  name: "nothing that a client sends gets into the log",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--verbose"]);
+  const forged = "2030-01-01T00:00:00.000Z error forged\n";
+  using client = await Client.connect(program.port);
+  assert.equal(await client.echo(forged), forged);
+  client.close();
+  await reset(program.port, forged, 1);
+  await endings(program, 2);
+  program.kill();
+  const { stderr, stdout } = await program.ended();
+  assert.doesNotMatch(stderr + stdout, /forged/);
+});
+
+Deno.test({
+  name: "what an address holds cannot forge a line of the log",
+  ignore,
+}, async () => {
+  await using program = Program.spawn([
+    "--host",
+    "no\n2030-01-01T00:00:00.000Z error forged\x1b[2J",
+  ]);
+  const { code, stderr } = await program.ended();
+  assert.equal(code, 1);
+  assert.equal(stderr.trimEnd().split("\n").length, 1);
+  // deno-lint-ignore no-control-regex -- they are what must not be there
+  assert.doesNotMatch(stderr, /\x1b/);
+});
+
+Deno.test({
+  name: "with --allow-net alone nothing asks for the environment or the disk",
+  ignore: ignore || EXECUTABLE !== undefined || !WRITE,
+}, async () => {
+  const audit = await Deno.makeTempFile();
+  try {
+    await using program = await Program.listening([], {
+      under: ["env", `DENO_AUDIT_PERMISSIONS=${audit}`],
+    });
+    using client = await Client.connect(program.port);
+    assert.equal(await client.echo("line\n"), "line\n");
+    client.close();
+    await reset(program.port, "half");
+    program.kill();
+    assert.equal((await program.ended()).code, 0);
+    const asked = (await Deno.readTextFile(audit)).trim().split("\n")
+      .map((line) => JSON.parse(line).permission);
+    assert.deepEqual(new Set(asked), new Set(["net"]));
+  } finally {
+    await Deno.remove(audit);
+  }
+});
+
+Deno.test({
+  name: "each promise of SECURITY.md names a test that there is",
+  ignore,
+}, async () => {
+  const beside = (path: string) =>
+    Deno.readTextFile(new URL(path, import.meta.url));
+  const tests = (await Promise.all(
+    ["faults_test.ts", "drain_test.ts", "fuzz_test.ts"].map(beside),
+  )).join();
+  const security = await beside("../../.github/SECURITY.md");
+  const promises = security.split("## What it promises")[1]!
+    .split("## What it does not promise")[0]!;
+  const rows = [...promises.matchAll(/^\| (.*?) +\| (.*?) +\|$/gm)];
+  const names = rows.map(([, , name]) => name!)
+    .filter((name) => name !== "test" && !name.startsWith("-"));
+  assert.ok(names.length > 0);
+  for (const name of names) {
+    assert.ok(
+      tests.includes(`name: "${name}`) || tests.includes(`name: \`${name}`),
+      `there is no test "${name}"`,
+    );
+  }
+});

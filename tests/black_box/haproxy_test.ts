@@ -1,0 +1,210 @@
+/**
+ * The program behind a real HAProxy, which is configured as
+ * `.github/DEPLOYMENT.md` says.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Client, text } from "../support/client.ts";
+import { PROGRAM, Program } from "../support/program.ts";
+
+/** Debian keeps it where only root's PATH leads. */
+const HAPROXY = PROGRAM &&
+  await firstThatRuns("haproxy", "/usr/sbin/haproxy");
+
+if (PROGRAM && !HAPROXY) {
+  console.log("The test behind HAProxy is ignored: haproxy is not installed.");
+}
+
+/** Clients of each kind. */
+const CLIENTS = 8;
+
+/**
+ * A session that has ended: the client's port, the server, and how it ended.
+ */
+const SESSION = /\b127\.0\.0\.1:(\d+) \[.*\] echo echo\/(\S+) \S+ \d+ (\S\S) /;
+
+Deno.test({
+  name: "behind HAProxy, clients lose nothing while one of two servers drains",
+  ignore: !HAPROXY,
+  fn: async () => {
+    await using one = await Program.listening();
+    await using two = await Program.listening();
+    await using proxy = await Proxy.start(one.port, two.port);
+    await using clients = new AsyncDisposableStack();
+
+    const writers: Client[] = [];
+    for (let i = 0; i < CLIENTS; i++) {
+      const writer = clients.use(await Client.connect(proxy.port));
+      await writer.send("whole\nhalf");
+      // What was sent with it has arrived as well.
+      assert.equal(await writer.receiveText(6), "whole\n");
+      writers.push(writer);
+    }
+    const talkers: Talker[] = [];
+    for (let i = 0; i < CLIENTS; i++) {
+      talkers.push(clients.use(new Talker(proxy.port)));
+    }
+    await Promise.all(talkers.map((talker) => talker.another()));
+
+    one.kill("SIGTERM");
+    await one.saw(/draining/);
+    await Promise.all(talkers.map((talker) => talker.another()));
+    await proxy.log.saw(/Server echo\/one is DOWN/);
+    await Promise.all(talkers.map((talker) => talker.another()));
+    for (const writer of writers) {
+      await writer.send(" and half\n");
+      assert.equal(await writer.receiveText(14), "half and half\n");
+      writer.close();
+    }
+    assert.equal((await one.ended()).code, 0);
+
+    using late = await Client.connect(proxy.port);
+    await late.send("late\ntail");
+    await late.closeWrite();
+    assert.equal(text(await late.receiveAll()), "late\ntail");
+
+    await Promise.all(talkers.map((talker) => talker.another()));
+    await clients.disposeAsync();
+    two.kill("SIGTERM");
+    assert.equal((await two.ended()).code, 0);
+
+    const connections = 1 + CLIENTS +
+      talkers.reduce((sum, { connections }) => sum + connections, 0);
+    const sessions = await proxy.log.sawTimes(connections, SESSION);
+    const served = (client: Client) =>
+      sessions.find(([, port]) => Number(port) === client.localAddr.port)?.[2];
+    assert.deepEqual([...new Set(sessions.map(([, , , how]) => how))], ["--"]);
+    assert.deepEqual([...new Set(writers.map(served))].sort(), ["one", "two"]);
+    assert.equal(served(late), "two");
+  },
+});
+
+/**
+ * Sends line after line, each when the one before is back. After the server's
+ * FIN it connects again, and sends again what is not back.
+ */
+class Talker {
+  /** How often it has connected. */
+  connections = 0;
+
+  readonly #end: Promise<void>;
+  #stopped = false;
+  #echo = Promise.withResolvers<void>();
+
+  constructor(port: number) {
+    this.#end = this.#talk(port);
+    // Whoever waits for an echo, or for the end, sees the failure.
+    this.#end.catch(() => {});
+  }
+
+  /** Waits for an echo of a line that it has yet to send. */
+  async another(): Promise<void> {
+    for (let echoes = 0; echoes < 2; echoes++) {
+      await Promise.race([this.#echo.promise, this.#end]);
+    }
+  }
+
+  /** Stops after the line that is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    await this.#end;
+  }
+
+  async #talk(port: number): Promise<void> {
+    for (let lines = 0; !this.#stopped;) {
+      using client = await Client.connect(port);
+      this.connections++;
+      while (!this.#stopped) {
+        const line = `line ${lines}\n`;
+        const back = await client.echo(line);
+        if (back === "") break;
+        assert.equal(back, line);
+        lines++;
+        this.#echo.resolve();
+        this.#echo = Promise.withResolvers();
+      }
+    }
+  }
+}
+
+/** HAProxy in front of two servers, on a free port of 127.0.0.1. */
+class Proxy {
+  /** Where it listens. */
+  readonly port: number;
+  /** Its process, and with it what it logs. */
+  readonly log: Program;
+
+  readonly #end: AsyncDisposableStack;
+
+  private constructor(port: number, log: Program, end: AsyncDisposableStack) {
+    this.port = port;
+    this.log = log;
+    this.#end = end;
+  }
+
+  /** Starts it, and waits until a line has come back from both servers. */
+  static async start(one: number, two: number): Promise<Proxy> {
+    await using end = new AsyncDisposableStack();
+    const directory = await Deno.makeTempDir();
+    end.defer(() => Deno.remove(directory, { recursive: true }));
+    const file = `${directory}/haproxy.cfg`;
+    const port = freePort();
+    const config = replaceAll(await documented(), {
+      "bind :7\n": `bind 127.0.0.1:${port}\n`,
+      "10.0.0.11:1050": `127.0.0.1:${one}`,
+      "10.0.0.12:1050": `127.0.0.1:${two}`,
+      "inter 1s": "inter 50ms",
+    });
+    await Deno.writeTextFile(file, config);
+    const log = end.use(Program.other(HAPROXY as string, ["-db", "-f", file]));
+    for (const server of ["one", "two"]) {
+      await log.saw(RegExp(`check for server echo/${server} succeeded`));
+    }
+    return new Proxy(port, log, end.move());
+  }
+
+  /** Ends it, and removes what it was configured with. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end.disposeAsync();
+  }
+}
+
+/** The configuration that the documentation gives. */
+async function documented(): Promise<string> {
+  const page = new URL("../../.github/DEPLOYMENT.md", import.meta.url);
+  const [, config] =
+    (await Deno.readTextFile(page)).match(/```haproxy\n([^]*?)```/) ?? [];
+  assert(config, "DEPLOYMENT.md holds no HAProxy configuration");
+  return config;
+}
+
+function replaceAll(
+  content: string,
+  replacements: Record<string, string>,
+): string {
+  return Object.entries(replacements).reduce((text, [from, to]) => {
+    assert(text.includes(from), `nothing to replace: ${from}`);
+    return text.replaceAll(from, to);
+  }, content);
+}
+
+/** HAProxy cannot pick a port by itself. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function firstThatRuns(
+  ...commands: string[]
+): Promise<string | undefined> {
+  for (const command of commands) {
+    try {
+      await new Deno.Command(command, { args: ["-v"] }).output();
+      return command;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}

@@ -1,0 +1,647 @@
+import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import {
+  type Connection,
+  echo,
+  type EchoOptions,
+  EchoServer,
+  type EchoServerOptions,
+  type Handler,
+} from "../../../lib/mod.ts";
+import { Client, reset, text } from "../../support/client.ts";
+import { Events } from "../../support/events.ts";
+import { NET } from "../../support/program.ts";
+import { ReplacedListen } from "../../support/replaced_listen.ts";
+
+const ignore = !NET;
+
+/** Starts a server on a free port of 127.0.0.1. */
+function start(options: EchoServerOptions = {}): Promise<EchoServer> {
+  return EchoServer.start({ port: 0, host: "127.0.0.1", ...options });
+}
+
+/**
+ * Takes the place of `Deno.listen`: notes what is asked for, and gives a free
+ * port instead.
+ */
+class FreePort extends ReplacedListen {
+  /** What was asked for. */
+  readonly asked: Deno.TcpListenOptions[] = [];
+
+  constructor() {
+    super((listen) => (options) => {
+      this.asked.push(options);
+      return listen({ hostname: "127.0.0.1", port: 0 });
+    });
+  }
+}
+
+Deno.test({
+  name: "EchoServer listens on port 1050 of all IPv4 addresses by default",
+  ignore,
+}, async () => {
+  using any = new FreePort();
+  await using _server = await EchoServer.start();
+  assert.deepEqual(any.asked, [{
+    hostname: "0.0.0.0",
+    port: 1050,
+    tcpBacklog: 4096,
+    reusePort: false,
+  }]);
+});
+
+Deno.test(
+  { name: "EchoServer takes a number for the port", ignore },
+  async () => {
+    using any = new FreePort();
+    await using _server = await EchoServer.start(2030);
+    assert.equal(any.asked[0]?.port, 2030);
+    assert.equal(any.asked[0]?.hostname, "0.0.0.0");
+  },
+);
+
+Deno.test(
+  { name: "EchoServer tells the port that it has picked", ignore },
+  async () => {
+    const events = new Events();
+    await using server = await start({ onEvent: events.hear });
+    assert.equal(server.addr.hostname, "127.0.0.1");
+    assert.notEqual(server.addr.port, 0);
+    assert.deepEqual(events.of("listening"), [{
+      type: "listening",
+      addr: server.addr,
+    }]);
+  },
+);
+
+Deno.test({
+  name: "EchoServer gives back whole lines, then the tail, then FIN",
+  ignore,
+}, async () => {
+  await using server = await start();
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("one\ntwo\n"), "one\ntwo\n");
+  await client.send("three");
+  await client.closeWrite();
+  assert.equal(text(await client.receiveAll()), "three");
+});
+
+Deno.test({
+  name: "EchoServer holds an unfinished line until its LF",
+  ignore,
+}, async () => {
+  await using server = await start();
+  using client = await Client.connect(server.addr.port);
+  await client.send("one\ntw");
+  assert.equal(text((await client.receive())!), "one\n");
+  await client.send("o\n");
+  assert.equal(await client.receiveText(4), "two\n");
+});
+
+Deno.test({
+  name: "EchoServer in raw mode gives back bytes as they come",
+  ignore,
+}, async () => {
+  await using server = await start({ mode: "raw" });
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("no line"), "no line");
+});
+
+Deno.test({
+  name: "EchoServer gives back a line beyond maxLineLength in pieces",
+  ignore,
+}, async () => {
+  await using server = await start({ maxLineLength: 4 });
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("abcdefgh"), "abcdefgh");
+});
+
+Deno.test({ name: "EchoServer listens on IPv6", ignore }, async () => {
+  await using server = await start({ host: "::1" });
+  using client = await Client.connect(server.addr.port, "::1");
+  assert.equal(await client.echo("six\n"), "six\n");
+});
+
+Deno.test(
+  { name: "EchoServer frees its port when it is shut down", ignore },
+  async () => {
+    const first = await start();
+    const { port } = first.addr;
+    using client = await Client.connect(port);
+    await client.echo("one\n");
+    client.close();
+    await first.shutdown();
+    await using second = await start({ port });
+    assert.equal(second.addr.port, port);
+  },
+);
+
+Deno.test({
+  name: "EchoServer can be shut down twice, also while it does",
+  ignore,
+}, async () => {
+  const events = new Events();
+  const server = await start({ onEvent: events.hear });
+  using client = await Client.connect(server.addr.port);
+  await client.echo("one\n");
+  const shutdowns = [server.shutdown(), server.shutdown()];
+  await client.receiveAll();
+  client.close();
+  await Promise.all(shutdowns);
+  await server.shutdown();
+  await server.finished;
+  assert.equal(events.of("drain").length, 1);
+  assert.equal(events.of("stop").length, 1);
+});
+
+Deno.test(
+  { name: "EchoServer shuts down at the end of await using", ignore },
+  async () => {
+    let server: EchoServer;
+    {
+      await using inner = await start();
+      server = inner;
+    }
+    await server.finished;
+    await assert.rejects(
+      Client.connect(server.addr.port),
+      Deno.errors.ConnectionRefused,
+    );
+  },
+);
+
+Deno.test(
+  { name: "EchoServer does not finish before it is shut down", ignore },
+  async () => {
+    const server = await start();
+    let finished = false;
+    server.finished.then(() => finished = true);
+    using client = await Client.connect(server.addr.port);
+    await client.echo("one\n");
+    assert.equal(finished, false);
+    client.close();
+    await server.shutdown();
+    assert.equal(finished, true);
+  },
+);
+
+Deno.test(
+  { name: "EchoServer is refused a port that is taken", ignore },
+  async () => {
+    await using taken = await start();
+    const { port } = taken.addr;
+    await assert.rejects(start({ port }), (error: Error) => {
+      assert.ok(error instanceof Deno.errors.AddrInUse);
+      assert.equal(
+        error.message,
+        `Cannot listen on 127.0.0.1:${port}: the port is already in use`,
+      );
+      return true;
+    });
+  },
+);
+
+Deno.test(
+  { name: "EchoServer refuses an address of another machine", ignore },
+  async () => {
+    await assert.rejects(start({ host: "192.0.2.1" }), (error: Error) => {
+      assert.ok(error instanceof Deno.errors.AddrNotAvailable);
+      assert.equal(
+        error.message,
+        "Cannot listen on 192.0.2.1:0: the address is not one of this machine",
+      );
+      return true;
+    });
+  },
+);
+
+for (
+  const [port, cure] of [
+    [1023, ", a port below 1024 needs CAP_NET_BIND_SERVICE"],
+    [1024, ""],
+  ] as const
+) {
+  Deno.test(`EchoServer says what port ${port} needs`, async () => {
+    using _ = new ReplacedListen(() => () => {
+      throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
+    });
+    await assert.rejects(start({ port }), {
+      name: "PermissionDenied",
+      message: `Cannot listen on 127.0.0.1:${port}: permission denied${cure}`,
+    });
+  });
+}
+
+Deno.test({
+  name: "EchoServer names the permission that it needs",
+  permissions: { net: false },
+}, async () => {
+  await assert.rejects(EchoServer.start({ host: "::1" }), (error: Error) => {
+    assert.ok(error instanceof Deno.errors.NotCapable);
+    assert.equal(
+      error.message,
+      "Cannot listen on [::1]:1050: permission missing, run again with --allow-net",
+    );
+    return true;
+  });
+});
+
+const WRONG: [
+  options: unknown,
+  kind: "RangeError" | "TypeError",
+  name: string,
+][] = [
+  [-1, "RangeError", "port"],
+  [65_536, "RangeError", "port"],
+  [NaN, "RangeError", "port"],
+  [{ port: 10.5 }, "RangeError", "port"],
+  [{ port: "1050" }, "RangeError", "port"],
+  [{ maxLineLength: 0 }, "RangeError", "maxLineLength"],
+  [{ maxLineLength: 16_777_217 }, "RangeError", "maxLineLength"],
+  [{ maxConnections: 0 }, "RangeError", "maxConnections"],
+  [{ maxConnections: 1_000_001 }, "RangeError", "maxConnections"],
+  [{ idleTimeout: -0.1 }, "RangeError", "idleTimeout"],
+  [{ idleTimeout: Infinity }, "RangeError", "idleTimeout"],
+  [{ shutdownTimeout: -1 }, "RangeError", "shutdownTimeout"],
+  [{ shutdownTimeout: 86_401 }, "RangeError", "shutdownTimeout"],
+  [{ backlog: 0 }, "RangeError", "backlog"],
+  [{ host: "" }, "TypeError", "host"],
+  [{ host: 7 }, "TypeError", "host"],
+  [{ mode: "lines" }, "TypeError", "mode"],
+  [{ handler: "echo" }, "TypeError", "handler"],
+  [{ onEvent: null }, "TypeError", "onEvent"],
+  [{ port: null }, "RangeError", "port"],
+  ["1050", "TypeError", "options"],
+  [null, "TypeError", "options"],
+];
+
+for (const [options, kind, name] of WRONG) {
+  Deno.test(`EchoServer refuses ${Deno.inspect(options)}`, async () => {
+    const starting = EchoServer.start(options as EchoServerOptions);
+    await assert.rejects(starting, {
+      name: kind,
+      message: new RegExp(`^${name} must be `),
+    });
+  });
+}
+
+const upperCase: Handler = ({ readable, writable }) =>
+  readable
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(
+      new TransformStream<string, string>({
+        transform: (text, out) => out.enqueue(text.toUpperCase()),
+      }),
+    )
+    .pipeThrough(new TextEncoderStream())
+    .pipeTo(writable);
+
+Deno.test({
+  name: "EchoServer serves a handler of one's own, with half-close",
+  ignore,
+}, async () => {
+  await using server = await start({ handler: upperCase });
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("one\n"), "ONE\n");
+  await client.send("two");
+  await client.closeWrite();
+  assert.equal(text(await client.receiveAll()), "TWO");
+});
+
+for (
+  const [name, handler] of Object.entries({
+    "by default": undefined,
+    "of echo": echo(),
+    "of echo, raw": echo({ mode: "raw" }),
+    "of one's own": upperCase,
+  })
+) {
+  Deno.test(
+    { name: `EchoServer drains a handler ${name}`, ignore },
+    async () => {
+      const server = await start(handler ? { handler } : {});
+      using client = await Client.connect(server.addr.port);
+      await client.echo("1\n");
+      const shutdown = server.shutdown();
+      assert.equal((await client.receiveAll()).length, 0);
+      client.close();
+      await shutdown;
+    },
+  );
+}
+
+Deno.test({
+  name: "EchoServer lets a client finish its line in a drain",
+  ignore,
+}, async () => {
+  const server = await start();
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("one\n"), "one\n");
+  await client.send("tw");
+  const shutdown = server.shutdown();
+  await client.send("o\n");
+  assert.equal(text(await client.receiveAll()), "two\n");
+  client.close();
+  await shutdown;
+});
+
+Deno.test({
+  name:
+    "EchoServer ends a handler's readable in a drain, and aborts its signal at the deadline",
+  ignore,
+}, async () => {
+  const opened = Promise.withResolvers<Connection>();
+  const aborted = Promise.withResolvers<void>();
+  let abortedAtEnd: boolean | undefined;
+  const server = await start({
+    shutdownTimeout: 0.1,
+    handler: async (connection) => {
+      opened.resolve(connection);
+      await Array.fromAsync(connection.readable);
+      abortedAtEnd = connection.signal.aborted;
+      connection.signal.addEventListener("abort", () => aborted.resolve());
+      await aborted.promise;
+    },
+  });
+  using client = await Client.connect(server.addr.port);
+  const { signal } = await opened.promise;
+  assert.equal(signal.aborted, false);
+  const shutdown = server.shutdown();
+  await aborted.promise;
+  assert.equal(abortedAtEnd, false);
+  assert.equal((await client.receiveAll()).length, 0);
+  client.close();
+  await shutdown;
+});
+
+Deno.test({
+  name: "EchoServer gives back the held tail at the deadline of a drain",
+  ignore,
+}, async () => {
+  const events = new Events();
+  const server = await start({ shutdownTimeout: 0.1, onEvent: events.hear });
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("one\n"), "one\n");
+  await client.send("tail");
+  const shutdown = server.shutdown();
+  assert.equal(text(await client.receiveAll()), "tail");
+  client.close();
+  await shutdown;
+});
+
+Deno.test(
+  { name: "EchoServer closes what a handler leaves open", ignore },
+  async () => {
+    await using server = await start({ handler: () => Promise.resolve() });
+    using client = await Client.connect(server.addr.port);
+    assert.equal((await client.receiveAll()).length, 0);
+  },
+);
+
+for (const options of [{ maxLineLength: 0 }, { mode: "lines" }]) {
+  Deno.test(`echo refuses ${Deno.inspect(options)}`, () => {
+    assert.throws(() => echo(options as EchoOptions), / must be /);
+  });
+}
+
+for (
+  const [how, onEvent] of Object.entries({
+    "throws": () => {
+      throw new Error("deaf");
+    },
+    "rejects": () => Promise.reject(new Error("deaf")),
+  })
+) {
+  Deno.test(
+    { name: `EchoServer serves on if onEvent ${how}`, ignore },
+    async () => {
+      await using server = await start({ onEvent });
+      using client = await Client.connect(server.addr.port);
+      assert.equal(await client.echo("one\n"), "one\n");
+    },
+  );
+}
+
+Deno.test({
+  name: "EchoServer counts what a handler served that outlives the shutdown",
+  ignore,
+}, async () => {
+  const events = new Events();
+  const over = Promise.withResolvers<void>();
+  const server = await start({
+    shutdownTimeout: 0,
+    onEvent: events.hear,
+    handler: async ({ readable, writable }) => {
+      await readable.pipeTo(writable);
+      await over.promise;
+    },
+  });
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("one\n"), "one\n");
+  await server.shutdown();
+  const { bytesIn, bytesOut } = await events.saw("stop");
+  assert.deepEqual([bytesIn, bytesOut], [4, 4]);
+  over.resolve();
+  assert.equal((await events.saw("connection")).bytesIn, 4);
+});
+
+const CRASHES: Record<string, Handler> = {
+  "throws": () => {
+    throw new Error("crash");
+  },
+  "rejects": () => Promise.reject(new Error("crash")),
+  "throws no Error": () => Promise.reject("crash"),
+  "throws nothing at all": () => Promise.reject(),
+  "throws while it reads": async ({ readable }) => {
+    readable.getReader().read();
+    await turn();
+    throw new Error("crash");
+  },
+  "throws while it pipes": async ({ readable, writable }) => {
+    readable.pipeTo(writable);
+    await turn();
+    throw new Error("crash");
+  },
+  "throws while it pipes through a transform": async ({ readable }) => {
+    readable.pipeThrough(new TransformStream()).getReader().read();
+    await turn();
+    throw new Error("crash");
+  },
+};
+
+for (const [how, crash] of Object.entries(CRASHES)) {
+  Deno.test({
+    name: `EchoServer ends only the connection whose handler ${how}`,
+    ignore,
+  }, async () => {
+    const events = new Events();
+    let connections = 0;
+    await using server = await start({
+      onEvent: events.hear,
+      handler: (connection) =>
+        ++connections === 2 ? crash(connection) : echo()(connection),
+    });
+    using before = await Client.connect(server.addr.port);
+    await before.echo("one\n");
+    using crashed = await Client.connect(server.addr.port);
+    assert.equal(await crashed.receive(), null);
+    using after = await Client.connect(server.addr.port);
+    assert.equal(await before.echo("two\n"), "two\n");
+    assert.equal(await after.echo("three\n"), "three\n");
+    const { remoteAddr, ending, reason } = await events.saw("connection");
+    assert.deepEqual(remoteAddr, crashed.localAddr);
+    assert.equal(ending, "failed");
+    const nothing = how === "throws nothing at all";
+    assert.equal(reason, nothing ? "undefined" : "crash");
+  });
+}
+
+Deno.test({
+  name: "EchoServer tells how each connection ended, and totals",
+  ignore,
+}, async () => {
+  const events = new Events();
+  const server = await start({ onEvent: events.hear });
+  const { port } = server.addr;
+  {
+    using client = await Client.connect(port);
+    await client.send("abc\nde");
+    await client.closeWrite();
+    await client.receiveAll();
+    const { seconds, ...event } = await events.saw("connection");
+    assert.deepEqual(event, {
+      type: "connection",
+      remoteAddr: client.localAddr,
+      bytesIn: 6,
+      bytesOut: 6,
+      ending: "closed",
+    });
+    assert.ok(seconds >= 0);
+  }
+  await reset(port, "xyz\n", 4);
+  assert.equal((await events.saw("connection", 2)).ending, "reset");
+  {
+    using client = await Client.connect(port);
+    await client.echo("x\n");
+    const shutdown = server.shutdown();
+    await client.receiveAll();
+    client.close();
+    await shutdown;
+    assert.equal((await events.saw("connection", 3)).ending, "drained");
+  }
+  assert.deepEqual(events.of("drain"), [{ type: "drain", connections: 1 }]);
+  assert.deepEqual(events.of("stop"), [{
+    type: "stop",
+    connections: 3,
+    passedOver: 0,
+    bytesIn: 12,
+    bytesOut: 12,
+  }]);
+});
+
+Deno.test({
+  name:
+    "EchoServer serves no more than maxConnections; the next waits until one has gone",
+  ignore,
+}, async () => {
+  const waiting = Promise.withResolvers<void>();
+  let served = 0;
+  await using server = await start({
+    maxConnections: 1,
+    handler: (connection) => {
+      served++;
+      return echo()(connection);
+    },
+  });
+  const first = await Client.connect(server.addr.port);
+  using second = await Client.connect(server.addr.port);
+  await second.send("two\n");
+  second.receive().then((part) => {
+    assert.equal(text(part!), "two\n");
+    waiting.resolve();
+  }, waiting.reject);
+  for (let i = 0; i < 10; i++) await first.echo("one\n");
+  assert.equal(served, 1);
+  first.close();
+  await waiting.promise;
+  assert.equal(served, 2);
+});
+
+Deno.test({
+  name: "EchoServer passes over clients that reset while they wait",
+  ignore: ignore || Deno.build.os !== "linux",
+}, async () => {
+  const events = new Events();
+  const server = await start({ maxConnections: 1, onEvent: events.hear });
+  const { port } = server.addr;
+  {
+    using first = await Client.connect(port);
+    await first.echo("one\n");
+    for (let i = 0; i < 20; i++) await reset(port);
+    using last = await Client.connect(port);
+    first.close();
+    assert.equal(await last.echo("two\n"), "two\n");
+  }
+  await server.shutdown();
+  const [stop] = events.of("stop");
+  assert.deepEqual([stop?.connections, stop?.passedOver], [2, 20]);
+});
+
+Deno.test({
+  name: "EchoServer closes an idle connection, and gives back its tail",
+  ignore,
+}, async () => {
+  const events = new Events();
+  await using server = await start({ idleTimeout: 0.1, onEvent: events.hear });
+  using client = await Client.connect(server.addr.port);
+  await client.send("tail");
+  assert.equal(text(await client.receiveAll()), "tail");
+  client.close();
+  assert.equal((await events.saw("connection")).ending, "idle");
+});
+
+Deno.test({
+  name: "EchoServer closes an idle connection whose client does not read",
+  ignore,
+}, async () => {
+  const events = new Events();
+  await using server = await start({ idleTimeout: 0.1, onEvent: events.hear });
+  using client = await Client.connect(server.addr.port);
+  // More than the kernel buffers both ways: the write gets stuck, and so do we.
+  const flood = new Uint8Array(64 * 1024 * 1024).fill(0x0a);
+  const sending = client.send(flood);
+  assert.equal((await events.saw("connection")).ending, "idle");
+  await assert.rejects(sending);
+});
+
+Deno.test(
+  { name: "EchoServer tells an idle handler by its signal", ignore },
+  async () => {
+    const aborted = Promise.withResolvers<void>();
+    await using server = await start({
+      idleTimeout: 0.1,
+      handler: ({ signal }) => {
+        signal.addEventListener("abort", () => aborted.resolve());
+        return aborted.promise;
+      },
+    });
+    using _client = await Client.connect(server.addr.port);
+    await aborted.promise;
+  },
+);
+
+Deno.test({
+  name: "EchoServer leaves a connection open on which bytes move",
+  ignore,
+}, async () => {
+  const events = new Events();
+  await using server = await start({ idleTimeout: 0.2, onEvent: events.hear });
+  using idle = await Client.connect(server.addr.port);
+  using busy = await Client.connect(server.addr.port);
+  let closed = false;
+  const closing = idle.receiveAll().then(() => closed = true);
+  while (!closed) assert.equal(await busy.echo("one\n"), "one\n");
+  await closing;
+  assert.equal(await busy.echo("two\n"), "two\n");
+  assert.equal(events.of("connection").length <= 1, true);
+});

@@ -1,0 +1,318 @@
+import assert from "node:assert/strict";
+import {
+  type ConnectionEvent,
+  logger,
+  type LoggerOptions,
+  type ServerEvent,
+} from "../../../lib/mod.ts";
+import { Client } from "../../support/client.ts";
+import { PROGRAM, Program, run } from "../../support/program.ts";
+
+const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 5);
+const TIME = "2026-01-02T12:00:00.005Z";
+
+const remoteAddr: Deno.NetAddr = {
+  transport: "tcp",
+  hostname: "::1",
+  port: 4711,
+};
+
+const LISTENING: ServerEvent = { type: "listening", addr: remoteAddr };
+const CLOSED: ConnectionEvent = {
+  type: "connection",
+  remoteAddr,
+  bytesIn: 12,
+  bytesOut: 10,
+  seconds: 1.23456,
+  ending: "closed",
+};
+const FAILED: ConnectionEvent = {
+  ...CLOSED,
+  ending: "failed",
+  reason: "crash",
+};
+const SHORTAGE: ServerEvent = { type: "shortage", code: "EMFILE" };
+const RESTART: ServerEvent = {
+  type: "restart",
+  id: "server",
+  reason: "accept failed",
+};
+const DRAIN: ServerEvent = { type: "drain", connections: 2 };
+const STOP: ServerEvent = {
+  type: "stop",
+  connections: 3,
+  passedOver: 2,
+  bytesIn: 12,
+  bytesOut: 10,
+};
+const FAILURE: ServerEvent = {
+  type: "failure",
+  reason: "Cannot listen on 127.0.0.1:80: permission denied",
+};
+
+/** The lines that are written for events. */
+function lines(options: LoggerOptions, ...events: ServerEvent[]): string[] {
+  const written: string[] = [];
+  const write = (line: string) => void written.push(line);
+  events.forEach(logger({ now: () => NOON, ...options, write }));
+  return written;
+}
+
+for (
+  const [event, line] of [
+    [LISTENING, "info listening on [::1]:4711"],
+    [
+      CLOSED,
+      "debug connection [::1]:4711 closed: 12 bytes in, 10 bytes out, 1.235 s",
+    ],
+    [
+      FAILED,
+      "warning connection [::1]:4711 failed: 12 bytes in, 10 bytes out, 1.235 s: crash",
+    ],
+    [
+      SHORTAGE,
+      'warning out of descriptors (EMFILE), clients wait: raise "ulimit -n"',
+    ],
+    [
+      { type: "shortage", code: "ENOBUFS" },
+      "warning out of memory for sockets (ENOBUFS), clients wait",
+    ],
+    [RESTART, "warning restarting server: accept failed"],
+    [DRAIN, "info draining 2 connections"],
+    [
+      STOP,
+      "info stopped: 3 connections served, 2 gone before they were accepted, 12 bytes in, 10 bytes out",
+    ],
+    [FAILURE, "error Cannot listen on 127.0.0.1:80: permission denied"],
+  ] as const
+) {
+  Deno.test(`logger writes a line for a ${event.type} event (${line})`, () => {
+    assert.deepEqual(lines({ verbosity: "verbose" }, event), [
+      `${TIME} ${line}`,
+    ]);
+  });
+}
+
+Deno.test("logger speaks of one thing in the singular", () => {
+  const one: ServerEvent[] = [
+    { type: "drain", connections: 1 },
+    { ...STOP, connections: 1, passedOver: 1, bytesIn: 1, bytesOut: 1 },
+    { ...CLOSED, bytesIn: 1, bytesOut: 1 },
+  ];
+  for (const line of lines({ verbosity: "verbose" }, ...one)) {
+    assert.doesNotMatch(line, /\b1 (connections|bytes)/);
+  }
+});
+
+Deno.test("logger writes by default what happens to the server", () => {
+  const events = [LISTENING, CLOSED, FAILED, SHORTAGE, RESTART, DRAIN, FAILURE];
+  assert.deepEqual(
+    lines({}, ...events).map((line) => line.split(" ")[1]),
+    ["info", "warning", "warning", "warning", "info", "error"],
+  );
+});
+
+Deno.test("logger writes only warnings and errors if it is quiet", () => {
+  const events = [LISTENING, CLOSED, FAILED, SHORTAGE, RESTART, DRAIN, FAILURE];
+  assert.deepEqual(
+    lines({ verbosity: "quiet" }, ...events).map((line) => line.split(" ")[1]),
+    ["warning", "warning", "warning", "error"],
+  );
+});
+
+for (
+  const [event, expected] of [
+    [LISTENING, { level: "info", event: "listening", addr: "[::1]:4711" }],
+    [FAILED, {
+      level: "warning",
+      event: "connection",
+      remoteAddr: "[::1]:4711",
+      bytesIn: 12,
+      bytesOut: 10,
+      seconds: 1.23456,
+      ending: "failed",
+      reason: "crash",
+    }],
+    [SHORTAGE, { level: "warning", event: "shortage", code: "EMFILE" }],
+    [RESTART, {
+      level: "warning",
+      event: "restart",
+      id: "server",
+      reason: "accept failed",
+    }],
+    [DRAIN, { level: "info", event: "drain", connections: 2 }],
+    [FAILURE, {
+      level: "error",
+      event: "failure",
+      reason: "Cannot listen on 127.0.0.1:80: permission denied",
+    }],
+  ] as const
+) {
+  Deno.test(`logger writes a ${event.type} event as one JSON object`, () => {
+    const [line, ...more] = lines({ format: "json" }, event);
+    assert.deepEqual(more, []);
+    const { message, ...fields } = JSON.parse(line!);
+    assert.deepEqual(fields, { time: TIME, ...expected });
+    assert.deepEqual(lines({}, event), [
+      `${TIME} ${expected.level} ${message}`,
+    ]);
+  });
+}
+
+for (const format of ["text", "json"] as const) {
+  Deno.test(`logger escapes what could end a line or steer a terminal (${format})`, () => {
+    const reason = "a\r\n\0\x1b[31m\x7f\x9b2J\u2028\u2029b";
+    const [line] = lines({ format }, { ...FAILED, reason }, {
+      ...RESTART,
+      id: reason,
+    });
+    // deno-lint-ignore no-control-regex -- they are what is looked for
+    assert.doesNotMatch(line!, /[\0-\x1f\x7f-\x9f\u2028\u2029]/);
+    assert.match(line!, /\\u001b\[31m/);
+  });
+}
+
+for (
+  const options of [
+    { format: "xml" },
+    { verbosity: "loud" },
+    { write: 5 },
+    { now: null },
+  ]
+) {
+  const [name] = Object.keys(options);
+  Deno.test(`logger refuses ${Deno.inspect(options)}`, () => {
+    assert.throws(() => logger(options as LoggerOptions), {
+      name: "TypeError",
+      message: new RegExp(`^${name} must be `),
+    });
+  });
+}
+
+Deno.test("logger gives back in JSON what it was told, control characters too", () => {
+  const reason = "a\r\n\0\x1b[31m\x7f\x9b2J\u2028\u2029b\\";
+  const [line] = lines({ format: "json" }, { ...FAILED, reason });
+  assert.equal(JSON.parse(line!).reason, reason);
+});
+
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+/**
+ * What the program logs from its start to its end, with one connection of 12
+ * bytes between.
+ */
+async function session(...args: string[]): Promise<string[]> {
+  await using program = await Program.listening(args);
+  {
+    using client = await Client.connect(program.port);
+    await client.echo("one\ntwo\nsix\n");
+    await client.closeWrite();
+    await client.receiveAll();
+  }
+  program.kill();
+  const { code, stdout, stderr } = await program.ended();
+  assert.deepEqual([code, stdout], [0, ""]);
+  assert.ok(stderr.endsWith("\n"));
+  return stderr.trimEnd().split("\n");
+}
+
+Deno.test({
+  name: "echoserver logs its start, its drain and its totals",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const log = (await session()).map((line) => {
+      const [time, level, ...message] = line.split(" ");
+      assert.match(time!, RFC_3339);
+      assert.equal(level, "info");
+      return message.join(" ");
+    });
+    assert.equal(log.length, 3);
+    assert.match(log[0]!, /^listening on 127\.0\.0\.1:\d+$/);
+    assert.match(log[1]!, /^draining \d connections?$/);
+    assert.match(
+      log[2]!,
+      /^stopped: 1 connection.* 12 bytes in, 12 bytes out$/,
+    );
+  },
+});
+
+Deno.test({
+  name: "echoserver --verbose logs each connection that ends",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const line = (await session("--verbose"))
+      .filter((line) => line.includes(" connection 127.0.0.1:"));
+    assert.equal(line.length, 1);
+    assert.match(
+      line[0]!,
+      /^\S+Z debug connection 127\.0\.0\.1:\d+ closed: 12 bytes in, 12 bytes out, \d+\.\d{3} s$/,
+    );
+  },
+});
+
+Deno.test({
+  name: "echoserver --log-format json logs one JSON object a line",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const log = (await session("--log-format", "json", "--verbose"))
+      .map((line) => JSON.parse(line));
+    for (const { time, level, event, message } of log) {
+      assert.match(time, RFC_3339);
+      assert.equal(level, event === "connection" ? "debug" : "info");
+      assert.equal(typeof message, "string");
+    }
+    const stop = log.find(({ event }) => event === "stop");
+    assert.equal(stop.connections, 1);
+    assert.equal(stop.bytesIn, 12);
+    assert.equal(stop.bytesOut, 12);
+    const { remoteAddr, ending } = log.find(({ event }) =>
+      event === "connection"
+    );
+    assert.match(remoteAddr, /^127\.0\.0\.1:\d+$/);
+    assert.equal(ending, "closed");
+  },
+});
+
+Deno.test({
+  name: "echoserver --quiet logs nothing at all of a good life",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const port = freePort();
+    await using program = Program.spawn(
+      ["--quiet", "--host", "127.0.0.1", "--port", `${port}`],
+    );
+    {
+      using client = await connectWhenReady(port);
+      assert.equal(await client.echo("one\n"), "one\n");
+    }
+    program.kill();
+    const { code, stdout, stderr } = await program.ended();
+    assert.deepEqual([code, stdout, stderr], [0, "", ""]);
+  },
+});
+
+Deno.test({
+  name: "echoserver --quiet still says why it cannot start",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const { stderr } = await run(["--quiet", "--host", "192.0.2.1"]);
+    assert.match(stderr, /^\S+ error Cannot listen on 192\.0\.2\.1:1050: /);
+  },
+});
+
+/** A port that nobody listens on. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Connects as soon as somebody listens: a quiet program does not say when. */
+async function connectWhenReady(port: number): Promise<Client> {
+  for (;;) {
+    try {
+      return await Client.connect(port);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    }
+  }
+}

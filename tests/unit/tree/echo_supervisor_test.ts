@@ -1,0 +1,570 @@
+import assert from "node:assert/strict";
+import process from "node:process";
+import { setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import {
+  echo,
+  EchoServer,
+  EchoSupervisor,
+  type EchoSupervisorOptions,
+  type Handler,
+} from "../../../lib/mod.ts";
+import { Client, connectAll, text } from "../../support/client.ts";
+import { Events } from "../../support/events.ts";
+import { MortalWorkers } from "../../support/mortal_workers.ts";
+import {
+  EXECUTABLE,
+  NET,
+  PROC,
+  PROGRAM,
+  Program,
+} from "../../support/program.ts";
+import { ReplacedListen } from "../../support/replaced_listen.ts";
+
+/** Starts a tree on a free port of 127.0.0.1. */
+function start(options: EchoSupervisorOptions = {}): Promise<EchoSupervisor> {
+  const defaults = { port: 0, host: "127.0.0.1" };
+  return EchoSupervisor.start(EchoServer, { ...defaults, ...options });
+}
+
+/** A port that nobody listens on. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/**
+ * Makes accepting fail, when a test says so, of something that no server can
+ * know.
+ */
+class FailingAccept extends ReplacedListen {
+  /** How many of the accepts to come fail. */
+  failures = 0;
+
+  constructor() {
+    super((listen) => (options) => {
+      const listener = listen(options);
+      const accept = listener.accept.bind(listener);
+      listener.accept = () => {
+        if (this.failures === 0) return accept();
+        this.failures--;
+        return Promise.reject(new Error("accept is out of order"));
+      };
+      return listener;
+    });
+  }
+}
+
+/** Runs out of descriptors, as it looks to whoever wants to listen. */
+class FewDescriptors extends ReplacedListen {
+  /** @param left How many times one can still listen. */
+  constructor(left = 0) {
+    super((listen) => (options) => {
+      if (left-- > 0) return listen(options);
+      throw Object.assign(new Error("Too many files"), { code: "EMFILE" });
+    });
+  }
+}
+
+/**
+ * Sends a line, as long as it comes back, until told to stop; whether it always
+ * has.
+ */
+async function keepEchoing(
+  client: Client,
+  load: { stop: boolean },
+): Promise<boolean> {
+  try {
+    do assert.equal(await client.echo("one\n"), "one\n"); while (!load.stop);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How many clients, echoing all the time, live through a death. */
+async function liveThrough(
+  clients: Client[],
+  death: () => Promise<void>,
+): Promise<number> {
+  const load = { stop: false };
+  const echoing = clients.map((client) => keepEchoing(client, load));
+  await death();
+  await Promise.race(echoing);
+  load.stop = true;
+  return (await Promise.all(echoing)).filter(Boolean).length;
+}
+
+Deno.test({
+  name: "EchoSupervisor starts a server on the port it is given",
+  ignore: !NET,
+  fn: async () => {
+    const port = freePort();
+    await using tree = await EchoSupervisor.start(EchoServer, port);
+    assert.equal(tree.addr.hostname, "0.0.0.0");
+    assert.equal(tree.addr.port, port);
+    using client = await Client.connect(port);
+    assert.equal(await client.echo("one\n"), "one\n");
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor can be shut down twice, also while it does",
+  ignore: !NET,
+  fn: async () => {
+    const events = new Events();
+    const tree = await start({ onEvent: events.hear });
+    await Promise.all([tree.shutdown(), tree.shutdown()]);
+    await tree.shutdown();
+    await tree.finished;
+    assert.equal(events.of("drain").length, 1);
+    assert.equal(events.of("stop").length, 1);
+    await assert.rejects(
+      Client.connect(tree.addr.port),
+      Deno.errors.ConnectionRefused,
+    );
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor drains its connections",
+  ignore: !NET,
+  fn: async () => {
+    const tree = await start();
+    using client = await Client.connect(tree.addr.port);
+    assert.equal(await client.echo("one\n"), "one\n");
+    await client.send("tw");
+    const shutdown = tree.shutdown();
+    await client.send("o\n");
+    assert.equal(text(await client.receiveAll()), "two\n");
+    client.close();
+    await shutdown;
+  },
+});
+
+Deno.test({
+  name:
+    "EchoSupervisor is refused a port that is taken, and leaves nothing behind",
+  ignore: !NET,
+  fn: async () => {
+    await using taken = await start();
+    const { port } = taken.addr;
+    await assert.rejects(start({ port }), Deno.errors.AddrInUse);
+  },
+});
+
+for (
+  const [options, kind, name] of [
+    [{ port: 65_536 }, "RangeError", "port"],
+    [{ workers: 0 }, "RangeError", "workers"],
+    [{ workers: 257 }, "RangeError", "workers"],
+    [{ workers: 1.5 }, "RangeError", "workers"],
+    [{ workers: 3, maxConnections: 2 }, "RangeError", "workers"],
+    [{ workers: 2, handler: echo() }, "TypeError", "handler"],
+  ] as const
+) {
+  Deno.test(`EchoSupervisor refuses ${Deno.inspect(options)}`, async () => {
+    await assert.rejects(start(options), {
+      name: kind,
+      message: new RegExp(`^${name} `),
+    });
+  });
+}
+
+Deno.test({
+  name: "EchoSupervisor starts a server again whose accept loop died",
+  ignore: !NET,
+  fn: async () => {
+    using accepting = new FailingAccept();
+    const events = new Events();
+    await using tree = await start({ onEvent: events.hear });
+    const { port } = tree.addr;
+    using before = await Client.connect(port);
+    assert.equal(await before.echo("one\n"), "one\n");
+
+    accepting.failures = 1;
+    using last = await Client.connect(port);
+    assert.equal((await events.saw("listening", 2)).addr.port, port);
+    assert.deepEqual(events.of("restart"), [{
+      type: "restart",
+      id: "server",
+      reason: "accept is out of order",
+    }]);
+
+    using after = await Client.connect(port);
+    for (const client of [before, last, after]) {
+      assert.equal(await client.echo("two\n"), "two\n");
+    }
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor keeps counting the connections from before a restart",
+  ignore: !NET,
+  fn: async () => {
+    using accepting = new FailingAccept();
+    const events = new Events();
+    await using tree = await start({ maxConnections: 2, onEvent: events.hear });
+    const { port } = tree.addr;
+    accepting.failures = 1;
+    const first = await Client.connect(port);
+    await events.saw("listening", 2);
+    using second = await Client.connect(port);
+    assert.equal(await second.echo("two\n"), "two\n");
+    using third = await Client.connect(port);
+    const echoed = third.echo("three\n");
+    let served = false;
+    echoed.then(() => served = true);
+    for (let i = 0; i < 10; i++) await first.echo("one\n");
+    assert.equal(served, false);
+    first.close();
+    assert.equal(await echoed, "three\n");
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor gives up when accepting keeps failing",
+  ignore: !NET,
+  fn: async () => {
+    using accepting = new FailingAccept();
+    const events = new Events();
+    const tree = await start({ onEvent: events.hear });
+    accepting.failures = Infinity;
+    using client = await Client.connect(tree.addr.port);
+    assert.equal((await client.receiveAll()).length, 0);
+    client.close();
+    await assert.rejects(tree.finished, (error: Error) => {
+      assert.match(error.message, /gave up.*"server".*accept is out of order/);
+      assert.equal((error.cause as Error).message, "accept is out of order");
+      return true;
+    });
+    assert.equal(events.of("restart").length, 3);
+    assert.equal(events.of("stop").length, 1);
+  },
+});
+
+Deno.test({
+  name: "echoserver that keeps failing says so in one line and exits 1",
+  ignore: !PROGRAM || EXECUTABLE !== undefined,
+  fn: async () => {
+    const preload = import.meta.resolve("../../support/failing_accept.ts");
+    await using program = await Program.listening([], {
+      permissions: ["--allow-net", `--preload=${preload}`],
+    });
+    const { code, stderr } = await program.ended();
+    assert.equal(code, 1, stderr);
+    const log = stderr.trimEnd().split("\n").map((line) =>
+      line.replace(/^\S+Z /, "")
+    );
+    const restarts = log.filter((line) =>
+      line === "warning restarting server: accept is out of order"
+    );
+    assert.equal(restarts.length, 3, stderr);
+    assert.match(log.at(-1)!, /^error Supervisor gave up: .*"server"/);
+    assert.ok(log.every((line) => /^(info|warning|error) /.test(line)), stderr);
+  },
+});
+
+/** What this process uses, once what nobody uses any more is gone. */
+async function usage() {
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", `ls /proc/${Deno.pid}/fd | wc -l`],
+  }).output();
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return {
+    memory: heapUsed + external,
+    descriptors: Number(text(stdout)),
+    timers: process.getActiveResourcesInfo(),
+  };
+}
+
+Deno.test({
+  name:
+    "EchoSupervisor keeps nothing of 10,000 connections, a third of which crash, and loses no byte of the others",
+  ignore: !PROC,
+  fn: async () => {
+    let handled = 0;
+    let ended = 0;
+    let crashed = 0;
+    let echoed = 0;
+    const echoLines = echo();
+    const handler: Handler = (connection) => {
+      if (++handled % 3 === 0) throw new Error("every third");
+      return echoLines(connection);
+    };
+    await using tree = await start({
+      handler,
+      onEvent: (event) => {
+        if (event.type !== "connection") return;
+        ended++;
+        if (event.ending === "failed") crashed++;
+      },
+    });
+    const visit = async (number: number) => {
+      using client = await Client.connect(tree.addr.port);
+      const sent = `line ${number}\nand a tail`;
+      try {
+        await client.send(sent);
+        await client.closeWrite();
+        const received = text(await client.receiveAll());
+        if (received === sent) echoed++;
+        else assert.equal(received, "");
+      } catch (error) {
+        if (error instanceof assert.AssertionError) throw error;
+      }
+    };
+    const visits = async (count: number) => {
+      for (let i = 0; i < count; i += 100) {
+        await Promise.all(Array.from({ length: 100 }, (_, j) => visit(i + j)));
+      }
+      while (ended < handled) await turn();
+    };
+
+    // The first have code compiled that stays.
+    await visits(1000);
+    const before = await usage();
+    await visits(10_000);
+    let after = await usage();
+    // The runtime frees some descriptors a little after their socket is closed.
+    for (let i = 0; i < 100 && after.descriptors > before.descriptors; i++) {
+      after = await usage();
+    }
+
+    assert.equal(handled, 11_000);
+    assert.equal(crashed, 3666);
+    assert.equal(echoed, 11_000 - 3666);
+    assert.ok(after.descriptors <= before.descriptors);
+    assert.deepEqual(after.timers, before.timers);
+    assert.ok(after.memory - before.memory < 2 * 1024 * 1024);
+  },
+});
+
+/** Threads share a port on Linux only, and their code is read from a file. */
+const noWorkers = !PROGRAM || Deno.build.os !== "linux";
+
+Deno.test({
+  name: "EchoSupervisor serves one port, and shares the limit, with workers",
+  ignore: noWorkers,
+  fn: async () => {
+    using workers = new MortalWorkers();
+    const events = new Events();
+    await using tree = await start({
+      workers: 2,
+      maxConnections: 101,
+      onEvent: events.hear,
+    });
+    const { port } = tree.addr;
+    assert.equal(events.of("listening").length, 1);
+    assert.equal(events.of("listening")[0]?.addr.port, port);
+    assert.deepEqual(
+      workers.settings.map((told) => [told.port, told.maxConnections]),
+      [[port, 50], [port, 51]],
+    );
+    for (const client of await connectAll(port, 40)) {
+      assert.equal(await client.echo("one\n"), "one\n");
+      client.close();
+    }
+    await events.saw("connection", 40);
+    const [one = 0, other = 0] = workers.served;
+    assert.ok(one > 0 && other > 0);
+    assert.equal(one + other, 40);
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor is refused a port that is taken with workers",
+  ignore: noWorkers,
+  fn: async () => {
+    await using taken = await start();
+    const { port } = taken.addr;
+    await assert.rejects(start({ port, workers: 2 }), Deno.errors.AddrInUse);
+  },
+});
+
+Deno.test({
+  name:
+    "EchoSupervisor is refused a port that is taken by the workers of another",
+  ignore: noWorkers,
+  fn: async () => {
+    await using taken = await start({ workers: 2 });
+    const { port } = taken.addr;
+    await assert.rejects(start({ port, workers: 2 }), Deno.errors.AddrInUse);
+    await assert.rejects(start({ port }), Deno.errors.AddrInUse);
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor starts all workers or none",
+  ignore: noWorkers,
+  fn: async () => {
+    using workers = new MortalWorkers();
+    const port = freePort();
+    {
+      // Enough to find the port free and to start one.
+      using _ = new FewDescriptors(40);
+      await assert.rejects(
+        start({ port, workers: 2 }),
+        /^Error: Cannot start worker 2: out of descriptors \(EMFILE\), raise/,
+      );
+    }
+    assert.equal(workers.all.length, 1);
+    await assert.rejects(Client.connect(port), Deno.errors.ConnectionRefused);
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor drains all workers in one drain",
+  ignore: noWorkers,
+  fn: async () => {
+    const events = new Events();
+    const tree = await start({ workers: 2, onEvent: events.hear });
+    const clients = await connectAll(tree.addr.port, 20);
+    for (const client of clients) {
+      await client.echo("one\n");
+      await client.send("tw");
+    }
+    const shutdown = tree.shutdown();
+    await events.saw("drain");
+    await Promise.all(clients.map(async (client) => {
+      await client.send("o\n");
+      assert.equal(text(await client.receiveAll()), "two\n");
+      client.close();
+    }));
+    await shutdown;
+    await tree.finished;
+    assert.deepEqual(events.of("drain"), [{ type: "drain", connections: 20 }]);
+    assert.deepEqual(events.of("stop"), [{
+      type: "stop",
+      connections: 20,
+      passedOver: 0,
+      bytesIn: 160,
+      bytesOut: 160,
+    }]);
+  },
+});
+
+Deno.test({
+  name:
+    "EchoSupervisor replaces a worker that dies in mid-load, and the clients of the other lose nothing",
+  ignore: noWorkers,
+  fn: async () => {
+    using workers = new MortalWorkers();
+    const events = new Events();
+    await using tree = await start({ workers: 2, onEvent: events.hear });
+    const { port } = tree.addr;
+    const clients = await connectAll(port, 40);
+    const lived = await liveThrough(clients, async () => {
+      workers.kill(0);
+      await workers.listened(3);
+    });
+    assert.deepEqual(events.of("restart"), [{
+      type: "restart",
+      id: "worker 1",
+      reason: "killed",
+    }]);
+    assert.ok(lived > 0 && lived < clients.length);
+    assert.equal(workers.served[1], undefined);
+
+    // Two serve the port again: when the other dies too, it is the newcomer's
+    // clients who live. (Some may be sent to the dead, as long as it is warm.)
+    const more: Client[] = [];
+    for (const client of await connectAll(port, 40)) {
+      clients.push(client);
+      if (await keepEchoing(client, { stop: true })) more.push(client);
+    }
+    const livedOn = await liveThrough(more, async () => {
+      workers.kill(1);
+      await workers.listened(4);
+    });
+    assert.equal(events.of("restart")[1]?.id, "worker 2");
+    assert.ok(livedOn > 0 && livedOn < more.length);
+    for (const client of clients) client.close();
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor replaces no worker while descriptors are out",
+  ignore: noWorkers,
+  fn: async () => {
+    using workers = new MortalWorkers();
+    const events = new Events();
+    await using _tree = await start({ workers: 2, onEvent: events.hear });
+    {
+      using _ = new FewDescriptors();
+      workers.kill(0);
+      assert.equal((await events.saw("shortage")).code, "EMFILE");
+      assert.equal(workers.all.length, 2);
+    }
+    await workers.listened(3);
+    assert.equal(events.of("shortage").length, 1);
+    assert.equal(events.of("restart").length, 1);
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor can be shut down while it replaces a worker",
+  ignore: noWorkers,
+  fn: async () => {
+    using workers = new MortalWorkers();
+    const events = new Events();
+    const tree = await start({ workers: 2, onEvent: events.hear });
+    workers.kill(0);
+    await events.saw("restart");
+    await tree.shutdown();
+    await tree.finished;
+    assert.equal(workers.stopped, workers.all.length - 1);
+    assert.equal(events.of("stop").length, 1);
+  },
+});
+
+Deno.test({
+  name: "EchoSupervisor that drains takes no client with a worker it replaces",
+  ignore: noWorkers,
+  fn: async () => {
+    using workers = new MortalWorkers();
+    const events = new Events();
+    const tree = await start({ workers: 2, onEvent: events.hear });
+    const clients = await connectAll(tree.addr.port, 40);
+    for (const client of clients) {
+      await client.echo("one\n");
+      await client.send("tw");
+    }
+    workers.kill(0);
+    await events.saw("restart");
+    const shutdown = tree.shutdown();
+    const { connections } = await events.saw("drain");
+    assert.ok(connections > 0 && connections < clients.length);
+    // So many tries take longer than the start of a worker.
+    for (let i = 0; i < 2000; i++) {
+      await assert.rejects(async () => {
+        using late = await Client.connect(tree.addr.port);
+        if (await late.echo("late\n") === "") throw new Error("not served");
+      });
+    }
+    for (const client of clients) client.close();
+    await shutdown;
+    assert.equal(events.of("stop").length, 1);
+  },
+});
+
+Deno.test({
+  name: "echoserver says in one line that a worker has died, and nothing else",
+  ignore: noWorkers || EXECUTABLE !== undefined,
+  fn: async () => {
+    const preload = import.meta.resolve("../../support/dying_workers.ts");
+    await using program = await Program.listening(["--workers", "2"], {
+      permissions: ["--allow-net", "--allow-read", `--preload=${preload}`],
+    });
+    program.kill("SIGUSR1");
+    await program.saw(/ warning restarting worker 1: .*killed\n/);
+    program.kill("SIGTERM");
+    const { code, stderr } = await program.ended();
+    assert.equal(code, 0, stderr);
+    const log = stderr.trimEnd().split("\n");
+    assert.equal(log.length, 4, stderr);
+    assert.ok(log.every((line) => /^\S+Z (info|warning) /.test(line)), stderr);
+  },
+});
