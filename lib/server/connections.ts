@@ -31,8 +31,8 @@ const LIMIT_EPISODE = 1000;
 
 /** The open connections of a server, over all of its listeners. */
 export class Connections {
-  /** What has been served so far. */
-  readonly totals: Totals = { ...NO_TOTALS };
+  /** When the first of them could come. */
+  readonly since: Date = new Date();
   /** One for each listener, in their order. */
   readonly services: Service[] = [];
   /** Whether all listeners are open. */
@@ -45,6 +45,7 @@ export class Connections {
   readonly #children = new Supervisor({ shutdownTimeout: HANDLER_GRACE });
   readonly #open = new Set<ServedConnection>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
+  #count = 0;
   #vacancy: PromiseWithResolvers<void> | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
   #atLimit = false;
@@ -86,9 +87,30 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** Those that are open. */
-  [Symbol.iterator](): Iterator<ServedConnection> {
-    return this.#open.values();
+  /** What each listener has served until now. */
+  snapshots(): NamedSnapshot[] {
+    const moved = new Map<Service, { bytesIn: number; bytesOut: number }>(
+      this.services.map((service) => [service, { bytesIn: 0, bytesOut: 0 }]),
+    );
+    for (const { service, socket } of this.#open) {
+      const sum = moved.get(service)!;
+      sum.bytesIn += socket.bytesIn;
+      sum.bytesOut += socket.bytesOut;
+    }
+    return [...moved].map(([{ name, counters }, open]) => ({
+      listener: name,
+      ...counters.snapshot(open),
+    }));
+  }
+
+  /** What all listeners together have served until now. */
+  totals(): Totals {
+    return totalsOf(this.snapshots());
+  }
+
+  /** Those that are open, no more than so many of them. */
+  list(most: number): ConnectionInfo[] {
+    return this.#open.values().take(most).map(describe).toArray();
   }
 
   /** Whether one more may be served. */
@@ -107,7 +129,6 @@ export class Connections {
 
   /** Serves a connection as a child of its own. */
   serve(wire: RawWire, service: Service): void {
-    this.totals.connections++;
     const connection = new ServedConnection(
       wire,
       service,
@@ -116,7 +137,7 @@ export class Connections {
     this.#open.add(connection);
     if (this.#drained) connection.socket.beginDrain(0);
     this.#children.startChild({
-      id: `connection ${this.totals.connections}`,
+      id: `connection ${++this.#count}`,
       restart: "temporary",
       run: () => connection.run(),
     });
@@ -131,9 +152,6 @@ export class Connections {
   }
 
   #ended(connection: ServedConnection, event: EndEvent): void {
-    const { bytesIn, bytesOut } = connection.socket;
-    this.totals.bytesIn += bytesIn;
-    this.totals.bytesOut += bytesOut;
     this.#open.delete(connection);
     this.#vacancy?.resolve();
     this.#vacancy = undefined;
@@ -172,7 +190,7 @@ export class Connections {
     clearInterval(this.#sweeper);
     clearTimeout(this.#limitTimer);
     await this.#children.shutdown();
-    onEvent({ type: "stop", ...this.totals });
+    onEvent({ type: "stop", ...this.totals() });
   }
 
   /** Tells once an episode that the limit has been reached, and its end. */
@@ -203,4 +221,17 @@ function sweepSecondsOf({ listeners }: Settings): number {
   const timeouts = listeners.map(({ idleTimeout }) => idleTimeout)
     .filter((seconds) => seconds > 0);
   return timeouts.length === 0 ? 0 : Math.min(SWEEP, ...timeouts.map((s) => s / 4));
+}
+
+function describe(connection: ServedConnection): ConnectionInfo {
+  const { number, service, peer, client, socket, seconds } = connection;
+  return {
+    connection: number,
+    listener: service.name,
+    peer: showAddress(peer),
+    client: showAddress(client),
+    bytesIn: socket.bytesIn,
+    bytesOut: socket.bytesOut,
+    seconds,
+  };
 }
