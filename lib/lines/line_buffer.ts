@@ -1,4 +1,13 @@
+import type { Range } from "../util/check.ts";
+
 const LF = 0x0a;
+
+/** The bytes that a line limit may allow, and what it allows by default. */
+export const LINE_LIMIT: Range & { readonly max: number } = {
+  min: 1,
+  max: 16_777_216,
+};
+export const DEFAULT_LINE_LIMIT = 65_536;
 
 /**
  * What a connection begins with: small, because many never send more than a

@@ -1,6 +1,5 @@
 import { checkNumber } from "../util/check.ts";
-import { LIMITS } from "../options/limits.ts";
-import { LineBuffer } from "./line_buffer.ts";
+import { DEFAULT_LINE_LIMIT, LINE_LIMIT, LineBuffer } from "./line_buffer.ts";
 import { lockedWritable } from "../util/locked.ts";
 
 /** Options of {@linkcode LineStream}. */
@@ -57,11 +56,11 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
    * 16777216.
    */
   constructor(options: LineStreamOptions = {}) {
-    const { maxLineLength = LIMITS.maxLineLength.default } = options;
+    const { maxLineLength = DEFAULT_LINE_LIMIT } = options;
     this.#maxLineLength = checkNumber(
       "maxLineLength",
       maxLineLength,
-      LIMITS.maxLineLength,
+      LINE_LIMIT,
     );
   }
 
