@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Range } from "../util/check.ts";
+
 const LF = 0x0a;
 
 /**
@@ -16,7 +18,10 @@ const FIRST_ROOM = 256;
 export const READ_BUFFER = 128 * 1024;
 
 /** The line limits that can be set, in bytes. */
-export const MAX_LINE_LENGTH = { min: 1, max: 16_777_216, default: 65_536 };
+export const LINE_LIMIT: Range = { min: 1, max: 16_777_216 };
+
+/** The line limit where none is set, in bytes. */
+export const DEFAULT_LINE_LIMIT = 65_536;
 
 /** The line limit of raw mode: nothing is held, bytes pass as they come. */
 export const RAW = 0;

@@ -5,7 +5,7 @@
  */
 
 import { checkNumber } from "../util/check.ts";
-import { LineBuffer, MAX_LINE_LENGTH } from "./line_buffer.ts";
+import { DEFAULT_LINE_LIMIT, LINE_LIMIT, LineBuffer } from "./line_buffer.ts";
 import { lockedWritable } from "../util/lazy.ts";
 
 /** What a source that splits lines itself needs of a {@linkcode LineStream}. */
@@ -15,7 +15,10 @@ interface Fusion {
   /** Its line limit. */
   lineLimit(lines: LineStream): number;
   /** Gives it the source's lines as its `readable`; its writable is locked. */
-  replaceReadable(lines: LineStream, readable: ReadableStream<Uint8Array>): void;
+  replaceReadable(
+    lines: LineStream,
+    readable: ReadableStream<Uint8Array>,
+  ): void;
   /** The platform's stream that does the same. */
   standard(lines: LineStream): TransformStream<Uint8Array, Uint8Array>;
 }
@@ -87,11 +90,11 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
    * 16777216.
    */
   constructor(options: LineStreamOptions = {}) {
-    const { maxLineLength = MAX_LINE_LENGTH.default } = options;
+    const { maxLineLength = DEFAULT_LINE_LIMIT } = options;
     this.#maxLineLength = checkNumber(
       "maxLineLength",
       maxLineLength,
-      MAX_LINE_LENGTH,
+      LINE_LIMIT,
     );
   }
 
