@@ -209,7 +209,7 @@ function parseBinary(bytes: Uint8Array): ProxyParse {
 function wrongByte(bytes: Uint8Array): string | undefined {
   const signature = Math.min(bytes.length, BINARY_SIGNATURE.length);
   for (let i = 0; i < signature; i++) {
-    if (bytes[i] !== BINARY_SIGNATURE[i]) return "no PROXY header";
+    if (bytes[i] !== BINARY_SIGNATURE[i]) return "invalid signature";
   }
   // What has not come yet is taken for the least that it can be.
   const command = bytes[12] ?? LOCAL_COMMAND;

@@ -193,7 +193,7 @@ Deno.test("parseProxyHeader refuses a line beyond 107 bytes as soon as it cannot
 
 for (
   const [beginning, reason] of [
-    ["G", "no PROXY header"],
+    ["G", "invalid signature"],
     ["PI", "invalid signature"],
     ["PROXY T", undefined],
     ["PROXY TC6", "invalid protocol"],
@@ -221,7 +221,7 @@ for (
     ["PROXY TCP6 ::1 ::2 1\r", "too few fields"],
     ["PROXY TCP6 ::1 ::2 1 2\rx", "invalid port"],
     ["\r\n\r\n\0\r\nQUIT", undefined],
-    ["\r\n\r\n\0\r\nQUO", "no PROXY header"],
+    ["\r\n\r\n\0\r\nQUO", "invalid signature"],
     ["\r\n\r\n\0\r\nQUIT\n\x11", "unknown version or command"],
     ["\r\n\r\n\0\r\nQUIT\n\x22", "unknown version or command"],
     ["\r\n\r\n\0\r\nQUIT\n\x21\x41", "unknown address family"],
