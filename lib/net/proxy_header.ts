@@ -277,14 +277,12 @@ const CHECKSUM = 3;
  */
 function checksumHolds(header: Uint8Array, at: number): boolean {
   while (at + 3 <= header.length) {
-    const length = readUint16(header, at + 1);
-    const value = at + 3;
-    const end = value + length;
+    const end = at + 3 + readUint16(header, at + 1);
     if (header[at] === CHECKSUM) {
-      if (length !== 4 || end > header.length) return false;
-      const said = readUint16(header, value) * 2 ** 16 +
-        readUint16(header, value + 2);
-      if (said !== crc32c(header, value)) return false;
+      const value = header.subarray(at + 3, end);
+      if (value.length !== 4) return false;
+      const said = readUint16(value, 0) * 2 ** 16 + readUint16(value, 2);
+      if (said !== crc32c(header, at + 3)) return false;
     }
     at = end;
   }

@@ -207,8 +207,8 @@ function uint16(value: number): Uint8Array {
   return Uint8Array.of(value >> 8, value);
 }
 
-/** Bit by bit, as in RFC 3720, appendix B.4. */
-function crc32c(bytes: Uint8Array): number {
+/** CRC32C, bit by bit. */
+export function crc32c(bytes: Uint8Array): number {
   let crc = -1;
   for (const byte of bytes) {
     for (let bit = 0; bit < 8; bit++) {

@@ -10,6 +10,7 @@ import { joined } from "../../support/chunks.ts";
 import { bytes } from "../../support/client.ts";
 import {
   binaryHeader,
+  crc32c,
   endpoints,
   headers,
   SIGNATURE,
@@ -371,6 +372,7 @@ Deno.test("parseProxyHeader refuses a checksum that is not 4 bytes", () => {
   for (const length of [0, 3, 5]) {
     const tlvs = [{ type: 3, value: new Uint8Array(length) }];
     const wire = binaryHeader({ protocol: 0x11, addresses: INET, tlvs });
+    if (length === 5) new DataView(wire.buffer).setUint32(31, crc32c(wire));
     assertRefused(wire, "wrong checksum");
   }
   const cut = joined([INET, Uint8Array.of(3, 0, 4, 1, 2)]);
@@ -378,6 +380,10 @@ Deno.test("parseProxyHeader refuses a checksum that is not 4 bytes", () => {
     binaryHeader({ protocol: 0x11, addresses: cut }),
     "wrong checksum",
   );
+});
+
+Deno.test("The checksum of these tests is CRC32C", () => {
+  assert.equal(crc32c(bytes("123456789")), 0xe3069283);
 });
 
 Deno.test("parseProxyHeader needs more until a header is whole, and no byte longer", () =>
