@@ -73,22 +73,23 @@ export function listenerName(
 }
 
 /**
- * The bytes of an IP address: 4 or 16 of them.
+ * The bytes of an IP address: 4 or 16 of them. A plain array, as a typed one
+ * takes longer to make than the text to read.
  *
  * @param text Dotted decimals without leading zeros, or IPv6 in any form of
  * RFC 4291 without a zone.
  * @returns `undefined` if it is anything else.
  */
-export function parseIp(text: string): Uint8Array<ArrayBuffer> | undefined {
+export function parseIp(text: string): number[] | undefined {
   if (text.includes(":")) return parseIpv6(text);
-  const bytes = new Uint8Array(4);
-  return writeIpv4(text, bytes, 0) ? bytes : undefined;
+  const bytes: number[] = [];
+  return pushIpv4(text, bytes) ? bytes : undefined;
 }
 
 /** The text of an IP address; for IPv6 in the form of RFC 5952. */
-export function formatIp(bytes: Uint8Array): string {
+export function formatIp(bytes: readonly number[]): string {
   if (bytes.length === 4) return bytes.join(".");
-  if (isMapped(bytes)) return `::ffff:${bytes.subarray(12).join(".")}`;
+  if (isMapped(bytes)) return `::ffff:${bytes.slice(12).join(".")}`;
   const groups: number[] = [];
   for (let at = 0; at < 16; at += 2) {
     groups.push(bytes[at]! << 8 | bytes[at + 1]!);
@@ -101,8 +102,8 @@ export function formatIp(bytes: Uint8Array): string {
 }
 
 /** An IPv4-mapped IPv6 address as the IPv4 address that it means. */
-export function unmapped<T extends Uint8Array>(bytes: T): T {
-  return isMapped(bytes) ? bytes.subarray(12) as T : bytes;
+export function unmapped(bytes: number[]): number[] {
+  return isMapped(bytes) ? bytes.slice(12) : bytes;
 }
 
 /** Listening on `::`, the system shows IPv4 clients as mapped addresses. */
@@ -112,19 +113,19 @@ function plainHostname(hostname: string): string {
   return bytes ? formatIp(unmapped(bytes)) : hostname;
 }
 
-function isMapped(bytes: Uint8Array): boolean {
+function isMapped(bytes: readonly number[]): boolean {
   if (bytes.length !== 16) return false;
   for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
   return bytes[10] === 0xff && bytes[11] === 0xff;
 }
 
 /**
- * Writes the octets of an IPv4 address from `at` on.
+ * Adds the bytes of an IPv4 address.
  *
- * @returns Whether `text` is one.
+ * @returns Whether `text` is one; if not, some may have been added.
  */
-function writeIpv4(text: string, bytes: Uint8Array, at: number): boolean {
-  let octets = 0;
+function pushIpv4(text: string, bytes: number[]): boolean {
+  let numbers = 0;
   let value = 0;
   let digits = 0;
   for (let i = 0; i <= text.length; i++) {
@@ -136,63 +137,69 @@ function writeIpv4(text: string, bytes: Uint8Array, at: number): boolean {
       digits++;
     } else {
       const ends = i === text.length || text[i] === ".";
-      if (!ends || digits === 0 || octets === 4) return false;
-      bytes[at + octets++] = value;
+      if (!ends || digits === 0) return false;
+      bytes.push(value);
+      numbers++;
       value = digits = 0;
     }
   }
-  return octets === 4;
+  return numbers === 4;
 }
 
-function parseIpv6(text: string): Uint8Array<ArrayBuffer> | undefined {
+function parseIpv6(text: string): number[] | undefined {
   const gap = text.indexOf("::");
-  const front = groupsOf(gap < 0 ? text : text.slice(0, gap), gap < 0);
-  const back = groupsOf(gap < 0 ? "" : text.slice(gap + 2), true);
-  if (!front || !back) return undefined;
-  const zeros = 8 - front.length - back.length;
-  if (gap < 0 ? zeros !== 0 : zeros < 1) return undefined;
-  const bytes = new Uint8Array(16);
-  writeGroups(front, bytes, 0);
-  writeGroups(back, bytes, 16 - 2 * back.length);
-  return bytes;
+  const front: number[] = [];
+  const back: number[] = [];
+  const valid = gap < 0
+    ? pushGroups(text, front, true)
+    : pushGroups(text.slice(0, gap), front, false) &&
+      pushGroups(text.slice(gap + 2), back, true);
+  const missing = 16 - front.length - back.length;
+  if (!valid || (gap < 0 ? missing !== 0 : missing < 2)) return undefined;
+  for (let i = 0; i < missing; i++) front.push(0);
+  return front.concat(back);
 }
 
 /**
- * The groups of a part of an IPv6 address.
+ * Adds the bytes of a part of an IPv6 address.
  *
  * @param last Whether the address ends with it, so that it may end with an IPv4
  * address.
+ * @returns Whether it is one; if not, some may have been added.
  */
-function groupsOf(text: string, last: boolean): number[] | undefined {
-  const groups: number[] = [];
-  if (text === "") return groups;
-  const parts = text.split(":");
-  for (const [i, part] of parts.entries()) {
-    if (/^[0-9a-f]{1,4}$/i.test(part)) {
-      groups.push(parseInt(part, 16));
+function pushGroups(text: string, bytes: number[], last: boolean): boolean {
+  if (text === "") return true;
+  let start = 0;
+  let value = 0;
+  for (let i = 0; i <= text.length; i++) {
+    const digit = hexDigit(text.charCodeAt(i));
+    if (digit >= 0) {
+      value = value << 4 | digit;
+    } else if (i === text.length || text[i] === ":") {
+      if (i === start || i > start + 4) return false;
+      bytes.push(value >> 8, value & 255);
+      start = i + 1;
+      value = 0;
     } else {
-      const octets = new Uint8Array(4);
-      const takes = last && i === parts.length - 1;
-      if (!takes || !writeIpv4(part, octets, 0)) return undefined;
-      groups.push(octets[0]! << 8 | octets[1]!, octets[2]! << 8 | octets[3]!);
+      return last && pushIpv4(text.slice(start), bytes);
     }
   }
-  return groups;
+  return true;
 }
 
-function writeGroups(groups: number[], bytes: Uint8Array, at: number): void {
-  for (const group of groups) {
-    bytes[at++] = group >> 8;
-    bytes[at++] = group;
-  }
+/** The value of a digit, given as its character code; -1 if it is none. */
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
 }
 
 /** The longest run of groups that are 0, the first one of several. */
 function longestZeros(groups: number[]): { start: number; length: number } {
   const longest = { start: 0, length: 0 };
   let length = 0;
-  for (const [i, group] of groups.entries()) {
-    length = group === 0 ? length + 1 : 0;
+  for (let i = 0; i < groups.length; i++) {
+    length = groups[i] === 0 ? length + 1 : 0;
     if (length > longest.length) {
       longest.start = i - length + 1;
       longest.length = length;

@@ -10,7 +10,7 @@ import { parseIp, unmapped } from "./address.ts";
 /** A block of addresses of one family. */
 export interface Cidr {
   /** The first address, 4 or 16 bytes. */
-  readonly network: Uint8Array;
+  readonly network: readonly number[];
   /** How many leading bits all addresses of the block have in common. */
   readonly prefix: number;
 }
@@ -80,7 +80,7 @@ function unreadable(text: string, why: string): RangeError {
 }
 
 /** The address with all bits behind the prefix cleared. */
-function masked(bytes: Uint8Array, prefix: number): Uint8Array {
+function masked(bytes: number[], prefix: number): number[] {
   return bytes.map((byte, i) => byte & maskOf(8, prefix - 8 * i));
 }
 
@@ -101,7 +101,7 @@ function compile(blocks: Cidr[]): Int32Array {
   return Int32Array.from(words);
 }
 
-function contains(blocks: Int32Array, bytes: Uint8Array): boolean {
+function contains(blocks: Int32Array, bytes: readonly number[]): boolean {
   const count = bytes.length / 4;
   for (let at = 0; at < blocks.length; at += 2 * count) {
     let same = 0;
@@ -114,7 +114,7 @@ function contains(blocks: Int32Array, bytes: Uint8Array): boolean {
   return false;
 }
 
-function wordOf(bytes: Uint8Array, index: number): number {
+function wordOf(bytes: readonly number[], index: number): number {
   const at = 4 * index;
   return bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 |
     bytes[at + 3]!;

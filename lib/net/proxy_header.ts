@@ -57,7 +57,7 @@ export function parseProxyHeader(bytes: Uint8Array): ProxyParse {
 // Version 1: `PROXY TCP4 192.0.2.7 198.51.100.1 56324 443` and CRLF.
 
 function parseLine(bytes: Uint8Array): ProxyParse {
-  const text = String.fromCharCode(...bytes.subarray(0, MAX_LINE));
+  const text = textOf(bytes);
   const end = text.indexOf("\n");
   if (end >= 0) {
     if (text[end - 1] !== "\r") return { refused: "LF without CR" };
@@ -72,6 +72,14 @@ function parseLine(bytes: Uint8Array): ProxyParse {
   }
   const wrong = wrongField(endBegins ? text.slice(0, -1) : text, endBegins);
   return wrong ? { refused: wrong } : NEED;
+}
+
+/** As much of the bytes as a line may have, a character each. */
+function textOf(bytes: Uint8Array): string {
+  let text = "";
+  const length = Math.min(bytes.length, MAX_LINE);
+  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i]!);
+  return text;
 }
 
 /** A field of the line. */
@@ -136,7 +144,8 @@ function wrongField(line: string, whole: boolean): string | undefined {
   const texts = line.split(" ");
   const protocol = texts[1] ?? "";
   const last = texts.length - 1;
-  for (const [i, text] of texts.entries()) {
+  for (let i = 0; i < texts.length; i++) {
+    const text = texts[i]!;
     // Behind UNKNOWN and a space there may be anything.
     if (i > 1 && protocol === "UNKNOWN") return undefined;
     const field = FIELDS[i];
@@ -165,7 +174,7 @@ function headerOf(line: string): ProxyHeader {
 
 function endpoint(
   transport: "tcp" | "udp",
-  ip: Uint8Array,
+  ip: number[],
   port: number,
 ): Address {
   return toAddress({ transport, hostname: formatIp(ip), port });
@@ -248,12 +257,12 @@ function endpointsOf(header: Uint8Array): ProxyHeader {
     command: "proxy",
     source: endpoint(
       transport,
-      header.subarray(FIXED_LENGTH, destination),
+      bytesOf(header, FIXED_LENGTH, size),
       readUint16(header, ports),
     ),
     destination: endpoint(
       transport,
-      header.subarray(destination, ports),
+      bytesOf(header, destination, size),
       readUint16(header, ports + 2),
     ),
   };
@@ -308,6 +317,12 @@ function crcOfByte(_: unknown, byte: number): number {
     crc = crc >>> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
   }
   return crc;
+}
+
+function bytesOf(header: Uint8Array, at: number, size: number): number[] {
+  const bytes: number[] = [];
+  for (let i = 0; i < size; i++) bytes.push(header[at + i]!);
+  return bytes;
 }
 
 function readUint16(bytes: Uint8Array, at: number): number {

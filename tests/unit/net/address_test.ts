@@ -10,6 +10,10 @@ import {
   unmapped,
 } from "../../../lib/net/address.ts";
 
+function hexOf(bytes: number[]): string {
+  return Uint8Array.from(bytes).toHex();
+}
+
 Deno.test("toAddress keeps transport, hostname and port", () => {
   for (const transport of ["tcp", "udp"] as const) {
     const addr = { transport, hostname: "2001:db8::7", port: 1050 };
@@ -85,7 +89,7 @@ Deno.test("parseIp reads IPv4 and IPv6", () => {
       ["::ffff:192.0.2.7", "00000000000000000000ffffc0000207"],
       ["1:2:3:4:5:6:192.0.2.7", "000100020003000400050006c0000207"],
     ] as const
-  ) assert.equal(parseIp(text)?.toHex(), hex, text);
+  ) assert.equal(hexOf(parseIp(text)!), hex, text);
 });
 
 Deno.test("parseIp refuses what is not exactly an IP address", () => {
@@ -163,14 +167,14 @@ Deno.test("parseIp reads what formatIp writes", () => {
       minLength: length,
       maxLength: length,
     })
-  ).map((values) => Uint8Array.from(values));
+  );
   fc.assert(fc.property(ip, (ip) => {
     assert.deepEqual(parseIp(formatIp(ip)), ip);
   }));
 });
 
 Deno.test("unmapped leaves every address that is not IPv4-mapped", () => {
-  assert.equal(unmapped(parseIp("::ffff:1.2.3.4")!).toHex(), "01020304");
+  assert.equal(hexOf(unmapped(parseIp("::ffff:1.2.3.4")!)), "01020304");
   for (const text of ["::fffe:1.2.3.4", "1::ffff:1.2.3.4", "1.2.3.4"]) {
     const ip = parseIp(text)!;
     assert.equal(unmapped(ip), ip);
