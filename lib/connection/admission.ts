@@ -1,0 +1,348 @@
+import { reasonOf } from "../util/text.ts";
+import { type Address, toAddress } from "../net/address.ts";
+import type { CidrSet } from "../net/cidr.ts";
+import {
+  MAX_HEADER,
+  parseProxyHeader,
+  type ProxyHeader,
+  type ProxyParse,
+} from "../net/proxy_header.ts";
+import type { Access, AccessRefusal } from "./access.ts";
+
+/** Why a connection is refused before its handler sees it. */
+export type RejectReason = AccessRefusal | "proxy" | "handshake";
+
+/** A stream connection: the part of a `Deno.Conn` that is needed. */
+export type Wire = Pick<
+  Deno.Conn,
+  "read" | "write" | "closeWrite" | "close" | "remoteAddr"
+>;
+
+/** A connection as it was accepted, before its handshake if there is one. */
+export interface RawWire extends Wire {
+  handshake?(readAhead: Uint8Array): Promise<Wire>;
+}
+
+/** Seconds from its first byte in which a PROXY header must be whole. */
+const HEADER_TIMEOUT = 10;
+
+/** Seconds that a TLS handshake may take. */
+const HANDSHAKE_TIMEOUT = 10;
+
+/** Bytes of the first read: most headers are shorter. */
+const FIRST_READ = 256;
+
+/** What is asked of the connections of a listener before they are served. */
+export interface AdmissionRules {
+  /**
+   * The proxies: with it, connections come from these addresses alone and begin
+   * with a PROXY header.
+   */
+  readonly proxy?: CidrSet | undefined;
+  /** Which clients may connect; without it all may. */
+  readonly access?: Access | undefined;
+  /**
+   * Seconds from its first byte in which a PROXY header must be whole.
+   *
+   * @default {10}
+   */
+  readonly headerTimeout?: number;
+  /**
+   * Seconds that a TLS handshake may take.
+   *
+   * @default {10}
+   */
+  readonly handshakeTimeout?: number;
+  /**
+   * Calls `expire` after so many seconds, unless the function that it returns
+   * is called before.
+   *
+   * @default {setTimeout}
+   */
+  readonly startTimer?: (expire: () => void, seconds: number) => () => void;
+}
+
+/** The connection may be served. */
+export interface Admitted {
+  /** What to serve: the wire, or what its handshake made of it. */
+  readonly wire: Wire;
+  /** Bytes that came with the PROXY header: the first ones of the input. */
+  readonly readAhead: Uint8Array;
+  /** Who is served: what the PROXY header says, else the peer. */
+  readonly client: Address;
+  /** To be called once, when the connection has ended. */
+  readonly leave: () => void;
+}
+
+/** The connection may not be served, and is closed. */
+export interface Rejected {
+  readonly rejected: RejectReason;
+  /** Who was refused, as far as was known. */
+  readonly client: Address;
+  /** One phrase for the log. */
+  readonly detail: string;
+}
+
+/**
+ * There is nothing to serve, and nobody to blame: the input ended before its
+ * first byte, as in a health check, or `signal` aborted. The connection is
+ * closed.
+ */
+export interface Ended {
+  readonly ended: true;
+}
+
+/** What becomes of a connection: of the three, the one that has the key. */
+export type Admission = Admitted | Rejected | Ended;
+
+const NOTHING = new Uint8Array();
+const ENDED: Ended = { ended: true };
+
+/**
+ * Whether {@linkcode admit} has anything to do. Where it has not, the wire can
+ * be served as it is.
+ */
+export function asksAnything(wire: RawWire, rules: AdmissionRules): boolean {
+  return rules.proxy !== undefined || rules.access !== undefined ||
+    wire.handshake !== undefined;
+}
+
+/**
+ * Why a connection from this peer is refused, as far as its address tells; so a
+ * refused client costs no more than a close.
+ */
+export function peerVerdict(
+  peer: Address,
+  { proxy, access }: AdmissionRules,
+): RejectReason | undefined {
+  if (peer.transport === "unix") return undefined;
+  if (proxy) return proxy.has(peer.hostname) ? undefined : "proxy";
+  return access?.verdict(peer.hostname);
+}
+
+/**
+ * All that precedes the handler, in the order in which it is on the wire:
+ *
+ * ```text
+ *   accept ─► is the peer a proxy, or a client that may connect?
+ *          ─► PROXY header ─► may the client that it names connect?
+ *          ─► TLS handshake ─► handler
+ * ```
+ *
+ * A wire that is not admitted is closed, at once and without being read from.
+ *
+ * @param signal Gives up, whatever is under way.
+ * @throws What a read rejects with before a PROXY header is whole, for example
+ * `Deno.errors.ConnectionReset`.
+ */
+export async function admit(
+  wire: RawWire,
+  rules: AdmissionRules,
+  signal?: AbortSignal,
+): Promise<Admission> {
+  let admission: Admission | undefined;
+  try {
+    admission = await decide(wire, rules, signal);
+  } finally {
+    if (!admission || !("wire" in admission)) wire.close();
+  }
+  return admission;
+}
+
+async function decide(
+  wire: RawWire,
+  rules: AdmissionRules,
+  signal?: AbortSignal,
+): Promise<Admission> {
+  const identified = await identify(wire, rules, signal);
+  if (!("readAhead" in identified)) return identified;
+  const { client, readAhead, access } = identified;
+  const reason = access?.enter(client.hostname);
+  if (reason) return rejection(reason, client, REFUSALS[reason]);
+  const leave = access ? () => access.leave(client.hostname) : nothingToLeave;
+  if (!wire.handshake) return { wire, readAhead, client, leave };
+  const handshake = wire.handshake(readAhead);
+  const secured = await secure(handshake, client, rules, signal);
+  if ("read" in secured) {
+    return { wire: secured, readAhead: NOTHING, client, leave };
+  }
+  leave();
+  return secured;
+}
+
+/** A client that may have to ask for access. */
+interface Identified {
+  readonly client: Address;
+  readonly readAhead: Uint8Array;
+  /** What to ask; nothing for Unix, and for a proxy that speaks for itself. */
+  readonly access: Access | undefined;
+}
+
+async function identify(
+  wire: RawWire,
+  rules: AdmissionRules,
+  signal?: AbortSignal,
+): Promise<Identified | Rejected | Ended> {
+  const peer = toAddress(wire.remoteAddr);
+  if (!rules.proxy) return identified(peer, NOTHING, rules.access);
+  const untrusted = peerVerdict(peer, rules);
+  if (untrusted) return rejection(untrusted, peer, "not a trusted proxy");
+  const read = await readHeader(wire, rules, signal);
+  if ("ended" in read) return read;
+  if ("refused" in read) return rejection("proxy", peer, read.refused);
+  const { header, readAhead } = read;
+  return header.command === "proxy"
+    ? identified(header.source, readAhead, rules.access)
+    : identified(peer, readAhead, undefined);
+}
+
+function identified(
+  client: Address,
+  readAhead: Uint8Array,
+  access: Access | undefined,
+): Identified {
+  const asked = client.transport === "unix" ? undefined : access;
+  return { client, readAhead, access: asked };
+}
+
+/** A header, and what came with it. */
+interface HeaderRead {
+  readonly header: ProxyHeader;
+  readonly readAhead: Uint8Array;
+}
+
+async function readHeader(
+  wire: Wire,
+  { headerTimeout = HEADER_TIMEOUT, startTimer }: AdmissionRules,
+  signal?: AbortSignal,
+): Promise<HeaderRead | { refused: string } | Ended> {
+  const input = new HeaderInput(wire);
+  // Before the first byte there is no deadline but the idle time-out, which is
+  // the server's.
+  const first = await within(input.readMore(), { signal });
+  if (first === null || typeof first === "string") return ENDED;
+  const deadline = { seconds: headerTimeout, startTimer, signal };
+  const parsed = "need" in first
+    ? await within(input.readWhole(), deadline)
+    : first;
+  if (parsed === "aborted") return ENDED;
+  if (parsed === "late") {
+    return { refused: `PROXY header not whole after ${headerTimeout} s` };
+  }
+  if (parsed === null || "need" in parsed) {
+    return { refused: "input ended within the PROXY header" };
+  }
+  if ("refused" in parsed) {
+    return { refused: `bad PROXY header: ${parsed.refused}` };
+  }
+  const { header, length } = parsed;
+  return { header, readAhead: input.bytes.subarray(length) };
+}
+
+/** The bytes that have come so far. */
+class HeaderInput {
+  readonly #wire: Wire;
+  #buffer = new Uint8Array(FIRST_READ);
+  #length = 0;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Reads once; null at the end of input. */
+  async readMore(): Promise<ProxyParse | null> {
+    if (this.#length === this.#buffer.length) {
+      const longer = new Uint8Array(MAX_HEADER);
+      longer.set(this.#buffer);
+      this.#buffer = longer;
+    }
+    const room = this.#buffer.subarray(this.#length);
+    const count = await this.#wire.read(room);
+    if (count === null) return null;
+    this.#length += count;
+    return parseProxyHeader(this.bytes);
+  }
+
+  /** Reads until there is no need for more. */
+  async readWhole(): Promise<ProxyParse | null> {
+    for (;;) {
+      const parsed = await this.readMore();
+      if (parsed === null || !("need" in parsed)) return parsed;
+    }
+  }
+}
+
+/** Waits for the handshake. */
+async function secure(
+  handshake: Promise<Wire>,
+  client: Address,
+  { handshakeTimeout = HANDSHAKE_TIMEOUT, startTimer }: AdmissionRules,
+  signal?: AbortSignal,
+): Promise<Wire | Rejected | Ended> {
+  const deadline = { seconds: handshakeTimeout, startTimer, signal };
+  try {
+    const secured = await within(handshake, deadline);
+    if (secured === "aborted") return ENDED;
+    if (secured !== "late") return secured;
+  } catch (error) {
+    return rejection("handshake", client, reasonOf(error));
+  }
+  const detail = `TLS handshake not done after ${handshakeTimeout} s`;
+  return rejection("handshake", client, detail);
+}
+
+/** When to wait no longer. */
+interface Limits {
+  /** Without it there is no deadline. */
+  readonly seconds?: number;
+  readonly startTimer?: AdmissionRules["startTimer"];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `work` gives, or which of the limits came first. */
+async function within<T>(
+  work: Promise<T>,
+  { seconds, startTimer = startTimeout, signal }: Limits,
+): Promise<T | "late" | "aborted"> {
+  // The work that is given up fails when its wire is closed.
+  work.catch(() => {});
+  if (signal?.aborted) return "aborted";
+  const { promise: limit, resolve } = Promise.withResolvers<
+    "late" | "aborted"
+  >();
+  const onAbort = () => resolve("aborted");
+  signal?.addEventListener("abort", onAbort);
+  const stopTimer = seconds === undefined
+    ? undefined
+    : startTimer(() => resolve("late"), seconds);
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    stopTimer?.();
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function startTimeout(expire: () => void, seconds: number): () => void {
+  const timer = setTimeout(expire, seconds * 1000);
+  return () => clearTimeout(timer);
+}
+
+const REFUSALS: Record<AccessRefusal, string> = {
+  access: "address not allowed",
+  per_address: "address has as many connections as it may",
+};
+
+function rejection(
+  rejected: RejectReason,
+  client: Address,
+  detail: string,
+): Rejected {
+  return { rejected, client, detail };
+}
+
+function nothingToLeave(): void {}
