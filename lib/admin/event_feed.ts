@@ -4,9 +4,6 @@
  * @module
  */
 
-/** Milliseconds from one update to the next. */
-const PERIOD = 1_000;
-
 type Stream = ReadableStreamDefaultController<Uint8Array>;
 
 /**
@@ -15,15 +12,20 @@ type Stream = ReadableStreamDefaultController<Uint8Array>;
  */
 export class EventFeed {
   readonly #update: () => Promise<unknown>;
+  readonly #period: number;
   readonly #streams = new Set<Stream>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #making = false;
   #closed = false;
   #last: Uint8Array | undefined;
 
-  /** @param update Makes an update, which is sent as JSON. */
-  constructor(update: () => Promise<unknown>) {
+  /**
+   * @param update Makes an update, which is sent as JSON.
+   * @param period Milliseconds from one update to the next.
+   */
+  constructor(update: () => Promise<unknown>, period = 1_000) {
     this.#update = update;
+    this.#period = period;
   }
 
   /** Opens a stream, which begins with the last update if that is recent. */
@@ -55,7 +57,7 @@ export class EventFeed {
       return;
     }
     this.#last = undefined;
-    this.#timer = setInterval(() => this.#send(), PERIOD);
+    this.#timer = setInterval(() => this.#send(), this.#period);
     this.#send();
   }
 
