@@ -8,7 +8,7 @@ import type { Settings } from "../options/options.ts";
  * @throws {Error} What `Deno.listen` throws, of the same class.
  */
 export function listen(
-  { host, port, backlog }: Settings,
+  { host, port, backlog }: Pick<Settings, "host" | "port" | "backlog">,
   reusePort = false,
 ): Deno.TcpListener {
   const address = { hostname: host, port };

@@ -11,7 +11,6 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
-import type { Settings } from "../options/options.ts";
 import { CAN_LEND, lend, socketOver, type TcpHandle } from "./node_wire.ts";
 import { listen } from "./tcp.ts";
 import type { Listener, RawWire, Wire } from "./transport.ts";
@@ -48,7 +47,7 @@ export function listenTls(options: TlsOptions): Listener {
   }
   const { cert, key, alpn = [], reusePort = false } = options;
   const context = createSecureContext({ cert, key });
-  const listener = listen(options as unknown as Settings, reusePort);
+  const listener = listen(options, reusePort);
   return new TlsListener(listener, context, alpn);
 }
 
