@@ -19,6 +19,8 @@ export interface TcpHandle {
   readStart(): number;
   /** Asks the kernel for nothing more until `readStart`. */
   readStop(): number;
+  /** Lets what is under way keep the process alive. */
+  ref(): void;
   /** Frees the descriptor. */
   close(): void;
 }

@@ -9,7 +9,6 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { CAN_LEND, lend, socketOver, type TcpHandle } from "./node_wire.ts";
 import { listen } from "./tcp.ts";
@@ -167,7 +166,9 @@ class TlsWire implements Wire {
   readonly #held: Uint8Array[] = [];
   #paused = false;
   #ended = false;
+  #closed = false;
   #failure: Error | undefined;
+  readonly #handshake = Promise.withResolvers<void>();
   #reader: Waiting | undefined;
   #rejectWrite: ((error: Error) => void) | undefined;
   #writeClosed: Promise<void> | undefined;
@@ -177,14 +178,8 @@ class TlsWire implements Wire {
     this.#conn = conn;
     this.#handle = handle;
     this.#socket = socket;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.handshake = promise;
-    // A handshake writes, so whatever ends writes ends it.
-    this.#rejectWrite = reject;
-    socket.once("secure", () => {
-      this.#rejectWrite = undefined;
-      resolve();
-    });
+    this.handshake = this.#handshake.promise;
+    socket.once("secure", () => this.#handshake.resolve());
     socket.on("data", (bytes: Uint8Array) => this.#take(bytes));
     socket.on("end", () => this.#end());
     socket.on("error", (error) => this.#fail(error));
@@ -228,6 +223,8 @@ class TlsWire implements Wire {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#fail(closedByUs());
     this.#socket.destroy();
     this.#conn.close();
@@ -265,7 +262,10 @@ class TlsWire implements Wire {
   }
 
   async #end(): Promise<void> {
-    this.#rejectWrite?.(reset("The client left during the TLS handshake"));
+    // Node stops counting on the handle here, yet what is written from now on
+    // must keep the process alive.
+    this.#handle.ref();
+    this.#handshake.reject(reset("The client left during the TLS handshake"));
     if (!this.#writeClosed && await this.#wasReset()) {
       return this.#fail(reset("Connection reset by the client"));
     }
@@ -289,6 +289,7 @@ class TlsWire implements Wire {
 
   #fail(error: Error): void {
     this.#failure ??= error;
+    this.#handshake.reject(this.#failure);
     this.#reader?.reject(this.#failure);
     this.#reader = undefined;
     this.#rejectWrite?.(this.#failure);
