@@ -74,6 +74,11 @@ export function socketOver(handle: TcpHandle): Socket {
 /** Deno's number for the connection, which it keeps under a symbol. */
 function resourceOf(conn: Deno.TcpConn): number {
   const symbol = Object.getOwnPropertySymbols(conn)
-    .find(({ description }) => description === "Deno.internal.rid")!;
+    .find(({ description }) => description === "Deno.internal.rid");
+  if (!symbol) {
+    throw new Deno.errors.NotSupported(
+      `Cannot serve TLS: Deno ${Deno.version.deno} does not lend connections`,
+    );
+  }
   return (conn as unknown as Record<symbol, number>)[symbol]!;
 }

@@ -76,7 +76,6 @@ class TlsListener implements Listener {
     const conn = this.#waiting;
     const handle = lend(conn);
     this.#waiting = undefined;
-    conn.setNoDelay(true);
     return new RawTlsWire(conn, handle, this.#context, this.#alpn);
   }
 
@@ -127,6 +126,7 @@ class RawTlsWire implements RawWire {
    */
   async handshake(readAhead: Uint8Array): Promise<Wire> {
     if (this.#closed) throw closedByUs();
+    this.#conn.setNoDelay(true);
     const socket = socketOver(this.#handle);
     if (readAhead.length > 0) socket.unshift(Buffer.from(readAhead));
     const tls = new TLSSocket(socket, {
@@ -183,6 +183,7 @@ class TlsWire implements Wire {
     socket.on("data", (bytes: Uint8Array) => this.#take(bytes));
     socket.on("end", () => this.#end());
     socket.on("error", (error) => this.#fail(error));
+    socket.on("close", () => this.#ended || this.#fail(closedByUs()));
   }
 
   read(into: Uint8Array): Promise<number | null> {

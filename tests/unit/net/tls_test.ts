@@ -219,6 +219,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "A TLS wire is read on after our FIN",
+  ignore: !NET,
+  async fn() {
+    using listening = new Listening();
+    const [wire, client] = await listening.connected();
+    await wire.closeWrite();
+    assert.deepEqual(await readAll(client), NOTHING);
+    await writeAll(client, bytes("late"));
+    const buffer = new Uint8Array(9);
+    assert.equal(await wire.read(buffer), 4);
+    await client.closeWrite();
+    assert.equal(await wire.read(buffer), null);
+    assert.equal(await wire.read(buffer), null);
+    client.close();
+  },
+});
+
+Deno.test({
   name: "A TLS client that sends FIN without close_notify has ended its input",
   ignore: !NET,
   async fn() {
