@@ -1,6 +1,6 @@
 import { checkNumber, type Range } from "../util/check.ts";
 import { hash, Random, seedOf } from "../util/random.ts";
-import { checkChunk } from "./transform_stream.ts";
+import { checkChunk } from "./chunk.ts";
 
 /** Which probabilities there are. */
 export const PROBABILITY: Range = { min: 0, max: 1, fraction: true };

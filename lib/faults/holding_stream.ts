@@ -1,6 +1,6 @@
 import { type Alarm, type Clock, threadClock } from "./clock.ts";
 import { ByteQueue } from "./byte_queue.ts";
-import { checkChunk, transformStream } from "./transform_stream.ts";
+import { checkChunk } from "./chunk.ts";
 
 /** Says when bytes that a {@linkcode holdingStream} holds go on. */
 export interface Release {
@@ -12,7 +12,14 @@ export interface Release {
    */
   ready(held: number, now: number): number;
   /** Asked when nothing is ready: the time, in milliseconds, when it will be. */
-  due(): number;
+  due?(): number;
+  /**
+   * Whether nothing more goes on: the readable end closes, and whatever comes
+   * is dropped.
+   *
+   * @default {false}
+   */
+  readonly over?: boolean;
   /**
    * Milliseconds that the end of the stream comes later.
    *
@@ -48,9 +55,10 @@ export interface HoldingOptions {
  * ```
  *
  * A plain `Transformer` could not do it: it is not told when its readable end is
- * read, nor that its writable end is aborted while a write waits. Either end
- * ends the other at once, and then nothing is held and no alarm is set. When the
- * writable end closes, what is held still goes on in its time.
+ * read, nor that its writable end is aborted while a write waits, and it cannot
+ * close one end alone. Here either end's failure ends the other at once, and
+ * then nothing is held and no alarm is set. When the writable end closes, what
+ * is held still goes on in its time.
  */
 export function holdingStream(
   release: Release,
@@ -59,7 +67,7 @@ export function holdingStream(
   const held = new Holding(release, options);
   const writable = new WritableStream<Uint8Array>({
     start: (controller) => held.start(controller),
-    write: (chunk) => held.write(checkChunk(chunk)),
+    write: (chunk) => held.write(chunk),
     close: () => held.end(),
   });
   const readable = new ReadableStream<Uint8Array>({
@@ -67,7 +75,10 @@ export function holdingStream(
     pull: () => held.pull(),
     cancel: (reason) => held.cancel(reason),
   }, { highWaterMark: 0 });
-  return transformStream(readable, writable);
+  return Object.create(TransformStream.prototype, {
+    readable: { value: readable, enumerable: true },
+    writable: { value: writable, enumerable: true },
+  });
 }
 
 /** What the two ends of a {@linkcode holdingStream} share. */
@@ -84,6 +95,7 @@ class Holding {
   #wanted = false;
   /** When the readable end closes, if nothing is held. */
   #endsAt = Infinity;
+  #closed = false;
 
   constructor(release: Release, options: HoldingOptions) {
     this.#release = release;
@@ -94,17 +106,16 @@ class Holding {
   start(controller: WritableStreamDefaultController): void {
     this.#input = controller;
     const { signal } = controller;
-    signal.addEventListener("abort", () => {
-      this.#forget();
-      this.output.error(signal.reason);
-    });
+    signal.addEventListener("abort", () => this.#fail(signal.reason));
   }
 
-  write(chunk: Uint8Array): Promise<void> | void {
-    if (chunk.length === 0) return;
-    this.#release.arrived?.(chunk, this.#clock.now());
-    this.#bytes.push(chunk);
-    this.#serve();
+  write(chunk: unknown): Promise<void> | void {
+    try {
+      this.#take(checkChunk(chunk));
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
     if (this.#bytes.length <= this.#room) return;
     return new Promise((resolve) => this.#makeRoom = resolve);
   }
@@ -124,25 +135,37 @@ class Holding {
     this.#input.error(reason);
   }
 
+  #take(chunk: Uint8Array): void {
+    if (chunk.length === 0 || this.#closed) return;
+    this.#release.arrived?.(chunk, this.#clock.now());
+    this.#bytes.push(chunk);
+    this.#serve();
+  }
+
   /** Gives on what may go on, and asks to be woken for the rest. */
   #serve(): void {
-    if (this.#alarm) return;
-    if (this.#bytes.length === 0) return this.#close();
-    if (!this.#wanted) return;
+    if (this.#closed || this.#alarm || this.#closeIfOver()) return;
+    if (!this.#wanted || this.#bytes.length === 0) return;
     const count = this.#release.ready(this.#bytes.length, this.#clock.now());
-    if (count === 0) return this.#wakeAt(this.#release.due());
+    if (count === 0) return this.#wakeAt(this.#release.due!());
     const chunk = this.#bytes.take(count);
     this.#wanted = false;
     if (this.#bytes.length <= this.#room) this.#makeRoom();
     this.output.enqueue(chunk);
-    if (this.#bytes.length === 0) this.#close();
+    this.#closeIfOver();
   }
 
-  #close(): void {
-    if (this.#endsAt === Infinity) return;
-    if (this.#endsAt > this.#clock.now()) return this.#wakeAt(this.#endsAt);
-    this.#endsAt = Infinity;
+  #closeIfOver(): boolean {
+    const ended = this.#bytes.length === 0 && this.#endsAt < Infinity;
+    if (ended && this.#endsAt > this.#clock.now()) {
+      this.#wakeAt(this.#endsAt);
+      return true;
+    }
+    const over = ended || this.#release.over === true;
+    if (!over) return false;
+    this.#forget();
     this.output.close();
+    return true;
   }
 
   #wakeAt(time: number): void {
@@ -152,12 +175,16 @@ class Holding {
     });
   }
 
+  #fail(reason: unknown): void {
+    this.#forget();
+    this.output.error(reason);
+  }
+
   #forget(): void {
+    this.#closed = true;
     this.#alarm?.cancel();
     this.#alarm = undefined;
     this.#bytes.clear();
-    this.#wanted = false;
-    this.#endsAt = Infinity;
     this.#makeRoom();
   }
 }

@@ -1,5 +1,5 @@
 import { checkNumber } from "../util/check.ts";
-import { checkChunk, transformStream } from "./transform_stream.ts";
+import { holdingStream } from "./holding_stream.ts";
 
 /**
  * Makes a stream that ends after so many bytes. What comes later is taken and
@@ -24,25 +24,14 @@ import { checkChunk, transformStream } from "./transform_stream.ts";
  */
 export function limit(bytes: number): TransformStream<Uint8Array, Uint8Array> {
   let left = checkNumber("limit", bytes, { min: 0 });
-  // The ends of one of the platform's own would fail together: its `terminate`
-  // fails the writable end. So its own writable end is kept back.
-  const through = new TransformStream<Uint8Array, Uint8Array>();
-  const output = through.writable.getWriter();
-  const endIfReached = () => left === 0 ? output.close() : undefined;
-  const writable = new WritableStream<Uint8Array>({
-    start(controller) {
-      output.closed.catch((reason) => controller.error(reason));
-      return endIfReached();
+  return holdingStream({
+    ready(held) {
+      const count = Math.min(held, left);
+      left -= count;
+      return count;
     },
-    async write(chunk) {
-      const part = checkChunk(chunk).subarray(0, left);
-      if (part.length === 0) return;
-      left -= part.length;
-      await output.write(part);
-      await endIfReached();
+    get over() {
+      return left === 0;
     },
-    close: () => left > 0 ? output.close() : undefined,
-    abort: (reason) => output.abort(reason),
   });
-  return transformStream(through.readable, writable);
 }

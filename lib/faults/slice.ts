@@ -27,6 +27,5 @@ export function slice(bytes: number): TransformStream<Uint8Array, Uint8Array> {
   checkNumber("slice", bytes, { min: 1 });
   return holdingStream({
     ready: (held) => Math.min(held, bytes),
-    due: () => 0,
   });
 }

@@ -42,7 +42,6 @@ export function slowClose(
   const endDelay = checkNumber("slowClose", seconds, SECONDS) * 1000;
   return holdingStream({
     ready: (held) => held,
-    due: () => 0,
     endDelay,
   }, { clock: options.clock });
 }
