@@ -1,0 +1,65 @@
+import { checkNumber } from "../util/check.ts";
+import type { Clock } from "./clock.ts";
+import { holdingStream } from "./holding_stream.ts";
+
+/** Seconds' worth of bytes that go on in one chunk, or a single byte. */
+const PIECE = 0.02;
+
+/**
+ * Milliseconds' worth of bytes that may be made up for at once when the thread
+ * was late, or when nothing came. With a piece it makes 100 ms: nobody gets more
+ * than that at a time.
+ */
+const CREDIT = 80;
+
+/** Options of {@linkcode rate}. */
+export interface RateOptions {
+  /**
+   * What it waits by.
+   *
+   * @ignore
+   */
+  clock?: Clock;
+}
+
+/**
+ * Makes a stream that lets at most so many bytes a second through: a token
+ * bucket. It is smooth: never more than 100 ms' worth at once (or one byte). It
+ * takes one chunk at a time.
+ *
+ * @example A modem
+ * ```ts
+ * import { EchoServer, LineStream, rate } from "@echoserver/echoserver";
+ *
+ * await using server = await EchoServer.start({
+ *   port: 0,
+ *   handler: ({ readable, writable }) =>
+ *     readable
+ *       .pipeThrough(new LineStream())
+ *       .pipeThrough(rate(7000))
+ *       .pipeTo(writable),
+ * });
+ * ```
+ *
+ * @param bytesPerSecond A whole number from 1.
+ * @param options By which clock.
+ * @throws {RangeError} If `bytesPerSecond` is out of its range.
+ */
+export function rate(
+  bytesPerSecond: number,
+  options: RateOptions = {},
+): TransformStream<Uint8Array, Uint8Array> {
+  checkNumber("rate", bytesPerSecond, { min: 1 });
+  const piece = Math.max(1, Math.floor(bytesPerSecond * PIECE));
+  // When all that has gone on would be through at this rate, in milliseconds.
+  let through = -Infinity;
+  return holdingStream({
+    ready(held, now) {
+      if (now < through) return 0;
+      const count = Math.min(held, piece);
+      through = Math.max(through, now - CREDIT) + count / bytesPerSecond * 1000;
+      return count;
+    },
+    due: () => through,
+  }, { clock: options.clock });
+}
