@@ -82,7 +82,7 @@ export class Connections {
 
   /** Serves a connection as a child of its own. */
   serve(wire: Wire): void {
-    const id = `connection ${++this.totals.connections}`;
+    const number = ++this.totals.connections;
     const socket = new Socket(
       wire,
       this.#pulse,
@@ -90,9 +90,8 @@ export class Connections {
     );
     this.#open.add(socket);
     this.#children.startChild({
-      id,
       restart: "temporary",
-      run: () => this.#handle(socket),
+      run: () => this.#handle(socket, number),
     });
   }
 
@@ -104,7 +103,7 @@ export class Connections {
     return this.#drained ??= this.#drainOnce();
   }
 
-  async #handle(socket: Socket): Promise<void> {
+  async #handle(socket: Socket, connection: number): Promise<void> {
     const start = performance.now();
     let failure: { error: unknown } | undefined;
     try {
@@ -122,6 +121,8 @@ export class Connections {
     const ending = endingOf(socket, failure);
     this.#onEvent({
       type: "connection",
+      listener: "tcp://stand-in",
+      connection,
       remoteAddr,
       bytesIn,
       bytesOut,
@@ -150,8 +151,12 @@ export class Connections {
   }
 
   async #drainOnce(): Promise<void> {
-    this.#onEvent({ type: "drain", connections: this.#open.size });
     const { shutdownTimeout } = this.#settings;
+    this.#onEvent({
+      type: "drain",
+      connections: this.#open.size,
+      seconds: shutdownTimeout,
+    });
     await this.#endQuietInputs(performance.now() + shutdownTimeout * 1000);
     if (this.#open.size > 0) await this.#cutOff();
     clearInterval(this.#sweeper);

@@ -1,6 +1,7 @@
 import { accept } from "../net/accept_loop.ts";
 import { Connections } from "./connections.ts";
 import { listen } from "../net/tcp.ts";
+import { listenerName } from "../net/address.ts";
 import {
   type EchoServerOptions,
   type Settings,
@@ -56,7 +57,11 @@ export class EchoServer {
     this.connections = connections;
     this.addr = listener.addr;
     this.finished = this.#finish.promise;
-    settings.onEvent({ type: "listening", addr: this.addr });
+    settings.onEvent({
+      type: "listening",
+      addr: this.addr,
+      listener: listenerName("tcp", this.addr),
+    });
     this.#accept().catch((error) => {
       this.close();
       this.#finish.reject(error);
@@ -99,6 +104,15 @@ export class EchoServer {
     const listener = listen(settings, sharing.reusePort);
     const connections = sharing.connections ?? new Connections(settings);
     return new EchoServer(settings, listener, connections);
+  }
+
+  /**
+   * Whether it has stopped listening.
+   *
+   * @ignore
+   */
+  get closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   /**
