@@ -10,6 +10,8 @@ import type { Settings } from "../options/options.ts";
 import { reasonOf } from "../util/text.ts";
 import { type Pulse, Socket, type Wire } from "../connection/socket.ts";
 import { Supervisor } from "../util/supervisor.ts";
+import type { ConnectionInfo } from "../admin/source.ts";
+import { showAddress } from "../net/address.ts";
 import { Turns } from "../connection/turns.ts";
 import { pause } from "../util/async.ts";
 
@@ -32,6 +34,16 @@ const QUIET_STEPS = 3;
  * then their handlers to notice that they are closed.
  */
 const DEADLINE_GRACE = 250;
+
+/** What is open at one moment. */
+export interface OpenSnapshot {
+  /** Bytes that they have moved so far, for each listener in order. */
+  bytes: { bytesIn: number; bytesOut: number }[];
+  /** How many connections are open. */
+  total: number;
+  /** Some of them. */
+  connections: ConnectionInfo[];
+}
 
 /**
  * The open connections of a server: how many there may be, which have been idle
@@ -93,6 +105,23 @@ export class Connections {
       restart: "temporary",
       run: () => this.#handle(socket, number),
     });
+  }
+
+  /** What is open now, and at most `limit` connections of it. */
+  snapshot(limit: number): OpenSnapshot {
+    const open = [...this.#open];
+    const bytesIn = open.reduce((sum, { bytesIn }) => sum + bytesIn, 0);
+    const bytesOut = open.reduce((sum, { bytesOut }) => sum + bytesOut, 0);
+    const connections = open.slice(0, limit).map((socket) => ({
+      connection: 0,
+      listener: "tcp://stand-in",
+      peer: showAddress(socket.remoteAddr),
+      client: showAddress(socket.remoteAddr),
+      bytesIn: socket.bytesIn,
+      bytesOut: socket.bytesOut,
+      seconds: 0,
+    }));
+    return { bytes: [{ bytesIn, bytesOut }], total: open.length, connections };
   }
 
   /**
