@@ -244,6 +244,7 @@ export class WorkerPool {
       ...settings,
       port: this.#port,
       maxConnections: Math.floor((maxConnections + index) / workers),
+      workers: 1,
     };
   }
 
