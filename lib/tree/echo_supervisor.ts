@@ -1,13 +1,20 @@
+/**
+ * The tree: a server and its connections in one thread, or several threads.
+ *
+ * @module
+ */
+
+import type { Address } from "../net/address.ts";
 import {
   type EchoSupervisorOptions,
   type Settings,
   settingsOf,
 } from "../options/options.ts";
-import { reasonOf } from "../util/text.ts";
 import type { EchoServer } from "../server/server.ts";
+import { untilAborted, untilSettledOrAborted } from "../util/async.ts";
 import { Supervisor } from "../util/supervisor.ts";
-import { superviseThreads } from "./worker_pool.ts";
-import { untilAborted } from "../util/async.ts";
+import { reasonOf } from "../util/text.ts";
+import { superviseWorkers, type WorkerPlatform } from "./worker_pool.ts";
 
 /**
  * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends
@@ -17,12 +24,12 @@ const DRAIN_MARGIN = 2;
 
 /**
  * An echo server that is started again when it fails. Its connections are served
- * on meanwhile, but those of a thread that dies end with it. Each connection is
+ * on meanwhile, but those of a worker that dies end with it. Each connection is
  * a temporary child, the others are permanent.
  *
  * After more than three restarts within five seconds it gives up: connections
  * are drained, then `finished` rejects. `drain` and `stop` are told once, whatever
- * the number of threads; what a thread that died had served is not in `stop`.
+ * the number of workers; what a worker that died had served is not in `stop`.
  *
  * ```text
  *   one thread                      workers: 2
@@ -44,23 +51,26 @@ const DRAIN_MARGIN = 2;
  * ```
  */
 export class EchoSupervisor {
-  /** The address it listens on, with the real port. */
-  readonly addr: Deno.NetAddr;
+  /** The address of the first listener, with the real port. */
+  readonly addr: Address;
+  /** The addresses of all listeners, in the order in which they were given. */
+  readonly addrs: readonly Address[];
   /** Resolves when the tree has been shut down; rejects when it gave up. */
   readonly finished: Promise<void>;
 
   readonly #supervisor: Supervisor;
 
-  private constructor(supervisor: Supervisor, addr: Deno.NetAddr) {
+  private constructor(supervisor: Supervisor, addrs: readonly Address[]) {
     this.#supervisor = supervisor;
-    this.addr = addr;
+    this.addrs = addrs;
+    this.addr = addrs[0]!;
     this.finished = supervisor.finished;
   }
 
   /**
    * Starts the tree.
    *
-   * @param Server The class of the server: `EchoServer`. Threads have their own.
+   * @param Server The class of the server: `EchoServer`. Workers have their own.
    * @param options A port, or options. Without it: port 1050 on all IPv4
    * addresses.
    * @returns The tree, listening.
@@ -74,25 +84,45 @@ export class EchoSupervisor {
    * @throws {Deno.errors.PermissionDenied} If the system does not allow the
    * port.
    * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or
-   * for workers `--allow-read`.
+   * may not load the code of workers: that takes `--allow-read`, or if this
+   * module came over HTTP `--allow-import`.
    * @throws {Deno.errors.NotSupported} If the system cannot share a port among
    * workers, or Deno was not given `--unstable-net`.
-   * @throws {Error} If there are too few descriptors for so many workers.
+   * @throws {Error} If there are too few descriptors or threads for so many
+   * workers.
    */
+  // deno-lint-ignore require-await -- errors reject, they are not thrown
   static async start(
     Server: typeof EchoServer,
     options: number | EchoSupervisorOptions = {},
   ): Promise<EchoSupervisor> {
-    const settings = settingsOf(options);
+    return EchoSupervisor.startWith(Server, settingsOf(options));
+  }
+
+  /**
+   * Starts the tree with settings that are checked.
+   *
+   * @param signal Ends the start when it aborts, with its reason. A start takes
+   * time with many workers. Later it means nothing.
+   * @param platform What takes the place of the platform's own.
+   * @ignore
+   */
+  static async startWith(
+    Server: typeof EchoServer,
+    settings: Settings,
+    signal: AbortSignal = new AbortController().signal,
+    platform: Partial<WorkerPlatform> = {},
+  ): Promise<EchoSupervisor> {
+    signal.throwIfAborted();
     const supervisor = new Supervisor({
       shutdownTimeout: settings.shutdownTimeout + DRAIN_MARGIN,
       onRestart: (id, error) =>
         settings.onEvent({ type: "restart", id, reason: reasonOf(error) }),
     });
-    const addr = settings.workers === 1
+    const { addrs } = settings.workers === 1
       ? superviseServer(supervisor, Server, settings)
-      : await superviseThreads(supervisor, settings);
-    return new EchoSupervisor(supervisor, addr);
+      : await superviseWorkers(supervisor, settings, signal, platform);
+    return new EchoSupervisor(supervisor, addrs);
   }
 
   /**
@@ -119,9 +149,9 @@ function superviseServer(
   supervisor: Supervisor,
   Server: typeof EchoServer,
   settings: Settings,
-): Deno.NetAddr {
-  let started: EchoServer | undefined = Server.startWith(settings);
-  const { addr, connections } = started;
+): { addrs: readonly Address[] } {
+  const first = Server.startWith(settings);
+  const { addr, connections } = first;
   supervisor.startChild({
     id: "connections",
     restart: "permanent",
@@ -134,12 +164,13 @@ function superviseServer(
     id: "server",
     restart: "permanent",
     run: async (signal) => {
-      const server = started ??
-        Server.startWith({ ...settings, port: addr.port }, { connections });
-      started = undefined;
-      await Promise.race([server.finished, untilAborted(signal)]);
+      // A server that has been closed is followed by another on its port.
+      const server = first.closed
+        ? Server.startWith({ ...settings, port: addr.port }, { connections })
+        : first;
+      await untilSettledOrAborted(server.finished, signal);
       server.close();
     },
   });
-  return addr;
+  return { addrs: [addr] };
 }
