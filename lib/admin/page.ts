@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RejectReason } from "../telemetry/counters.ts";
+import type { RejectReason } from "../telemetry/events.ts";
 import type { Ending } from "../telemetry/events.ts";
 import { SCRIPT } from "./page_script.ts";
 import { STYLE } from "./page_style.ts";

@@ -24,7 +24,7 @@ import {
 import type { AdminSource } from "./source.ts";
 import { Updates } from "./updates.ts";
 
-export type { AdminSnapshot, AdminSource, ConnectionInfo } from "./source.ts";
+export type { AdminSnapshot, AdminSource } from "./source.ts";
 
 /** Requests and event streams that may be open at a time. */
 const MAX_OPEN = 64;

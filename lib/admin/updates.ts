@@ -9,7 +9,8 @@ import {
   type ListenerSnapshot,
   sumSnapshots,
 } from "../telemetry/counters.ts";
-import type { AdminSource, ConnectionInfo } from "./source.ts";
+import type { ConnectionInfo } from "../telemetry/snapshot.ts";
+import type { AdminSource } from "./source.ts";
 
 /** Among how many open connections the busiest are looked for. */
 export const MAX_CONNECTIONS = 1_000;

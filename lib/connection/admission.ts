@@ -1,3 +1,9 @@
+/**
+ * What precedes the handler: access, PROXY header, TLS handshake.
+ *
+ * @module
+ */
+
 import { reasonOf } from "../util/text.ts";
 import { type Address, toAddress } from "../net/address.ts";
 import type { CidrSet } from "../net/cidr.ts";
@@ -7,21 +13,9 @@ import {
   type ProxyHeader,
   type ProxyParse,
 } from "../net/proxy_header.ts";
+import type { RawWire, Wire } from "../net/transport.ts";
+import type { RejectReason } from "../telemetry/events.ts";
 import type { Access, AccessRefusal } from "./access.ts";
-
-/** Why a connection is refused before its handler sees it. */
-export type RejectReason = AccessRefusal | "proxy" | "handshake";
-
-/** A stream connection: the part of a `Deno.Conn` that is needed. */
-export type Wire = Pick<
-  Deno.Conn,
-  "read" | "write" | "closeWrite" | "close" | "remoteAddr"
->;
-
-/** A connection as it was accepted, before its handshake if there is one. */
-export interface RawWire extends Wire {
-  handshake?(readAhead: Uint8Array): Promise<Wire>;
-}
 
 /** Seconds from its first byte in which a PROXY header must be whole. */
 const HEADER_TIMEOUT = 10;

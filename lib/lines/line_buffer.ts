@@ -18,7 +18,7 @@ const FIRST_ROOM = 256;
 export const READ_BUFFER = 128 * 1024;
 
 /** The line limits that can be set, in bytes. */
-export const LINE_LIMIT: Range = { min: 1, max: 16_777_216 };
+export const LINE_LIMIT = { min: 1, max: 16_777_216 } satisfies Range;
 
 /** The line limit where none is set, in bytes. */
 export const DEFAULT_LINE_LIMIT = 65_536;

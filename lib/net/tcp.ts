@@ -17,24 +17,28 @@ export interface TcpListenOptions {
   reusePort?: boolean;
 }
 
+/** Listens on TCP. See {@linkcode bindTcp}. */
+export function listenTcp(options: TcpListenOptions): Listener {
+  return new TcpListener(bindTcp(options));
+}
+
 /**
- * Listens on TCP.
+ * Binds a TCP port.
  *
+ * @param scheme What the address is shown with, if anything.
  * @throws {Error} What `Deno.listen` throws, of the same class; the message
  * names the address, the cause and, where there is one, the cure.
  */
-export function listenTcp(options: TcpListenOptions): Listener {
+export function bindTcp(
+  options: TcpListenOptions,
+  scheme = "",
+): Deno.TcpListener {
   const { host, port, backlog, reusePort = false } = options;
+  const address = { hostname: host, port };
   try {
-    const listener = Deno.listen({
-      hostname: host,
-      port,
-      tcpBacklog: backlog,
-      reusePort,
-    });
-    return new TcpListener(listener);
+    return Deno.listen({ ...address, tcpBacklog: backlog, reusePort });
   } catch (error) {
-    throw bindError(error, showAddress({ hostname: host, port }), port);
+    throw bindError(error, scheme + showAddress(address), port);
   }
 }
 

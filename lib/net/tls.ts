@@ -11,7 +11,7 @@
 import { Buffer } from "node:buffer";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { CAN_LEND, lend, socketOver, type TcpHandle } from "./node_wire.ts";
-import { listen } from "./tcp.ts";
+import { bindTcp, tuned } from "./tcp.ts";
 import type { Listener, RawWire, Wire } from "./transport.ts";
 
 /** Where to listen, and who to be. */
@@ -36,7 +36,7 @@ export interface TlsOptions {
  * Listens for TLS clients.
  *
  * @throws {Deno.errors.NotSupported} If this runtime cannot serve TLS.
- * @throws What {@linkcode listen} throws.
+ * @throws What {@linkcode bindTcp} throws.
  */
 export function listenTls(options: TlsOptions): Listener {
   if (!CAN_LEND) {
@@ -44,9 +44,9 @@ export function listenTls(options: TlsOptions): Listener {
       `Cannot serve TLS: Deno ${Deno.version.deno} is too old, 2.9 can`,
     );
   }
-  const { cert, key, alpn = [], reusePort = false } = options;
+  const { cert, key, alpn = [] } = options;
   const context = createSecureContext({ cert, key });
-  const listener = listen(options, reusePort);
+  const listener = bindTcp(options, "tls://");
   return new TlsListener(listener, context, alpn);
 }
 

@@ -62,7 +62,10 @@ export async function bindUdp(
  * service that answers by itself, from the socket itself, or from a broadcast or
  * multicast address.
  */
-export function isAnswerable(source: Deno.NetAddr, self: Deno.NetAddr): boolean {
+export function isAnswerable(
+  source: Deno.NetAddr,
+  self: Deno.NetAddr,
+): boolean {
   const { hostname, port } = toAddress(source);
   if (port === 0 || ANSWERING_PORTS.has(port)) return false;
   if (isBroadcast(hostname) || isMulticast(hostname)) return false;

@@ -51,8 +51,7 @@ async function isServed(path: string): Promise<boolean> {
 function explained(error: unknown, path: string): unknown {
   const address = `unix:${path}`;
   if (error instanceof Deno.errors.AddrInUse) {
-    error.message =
-      `Cannot listen on ${address}: the socket is already in use`;
+    error.message = `Cannot listen on ${address}: the socket is already in use`;
     return error;
   }
   if (error instanceof Deno.errors.NotCapable) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Transport } from "../net/transport.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
@@ -17,7 +18,6 @@ import {
   OPTIONS,
   optionsIn,
   type Table,
-  type Transport,
 } from "./schema.ts";
 
 /**

@@ -11,7 +11,8 @@
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
 import { isIPv6, readText } from "./kinds.ts";
-import { OPTIONS, type Transport, TRANSPORTS } from "./schema.ts";
+import type { Transport } from "../net/transport.ts";
+import { OPTIONS, TRANSPORTS } from "./schema.ts";
 
 /** What an address says. */
 export interface Location {

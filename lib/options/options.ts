@@ -20,7 +20,8 @@ export type {
   ListenerSettings,
   ListenOptions,
 } from "./listen.ts";
-export type { Mode, Transport } from "./schema.ts";
+export type { Transport } from "../net/transport.ts";
+export type { Mode } from "./schema.ts";
 
 /** Options of `EchoServer.start()`. Times are in seconds. */
 export interface EchoServerOptions {

@@ -8,6 +8,7 @@
 
 import type { Handler } from "../connection/connection.ts";
 import { DEFAULT_LINE_LIMIT, LINE_LIMIT } from "../lines/line_buffer.ts";
+import type { Transport } from "../net/transport.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import { LOG_FORMATS } from "../telemetry/logger.ts";
 import {
@@ -32,9 +33,6 @@ import {
 
 /** How bytes go back: by whole lines, or as they come. */
 export type Mode = "line" | "raw";
-
-/** How bytes or datagrams come to a listener. */
-export type Transport = "tcp" | "tls" | "udp" | "unix";
 
 /**
  * Where an option can be given: on the command line, in the API, as a parameter

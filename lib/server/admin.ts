@@ -1,13 +1,22 @@
 /**
- * What the admin server is told of a server.
+ * The admin server of a server or a tree: started if one is asked for.
  *
  * @module
  */
 
-import type { AdminSource, ConnectionInfo } from "../admin/server.ts";
+import type { AdminSource } from "../admin/source.ts";
 import { showAddress } from "../net/address.ts";
 import type { Settings } from "../options/options.ts";
 import type { Connections } from "./connections.ts";
+import deno from "../../deno.json" with { type: "json" };
+
+/** What is told, but for who tells it. */
+export type Observed = Omit<AdminSource, "name" | "version">;
+
+/** What is closed after everything else. */
+export interface AsyncClosable {
+  close(): Promise<void>;
+}
 
 /**
  * Starts the admin server if one is asked for, and says where.
@@ -15,12 +24,29 @@ import type { Connections } from "./connections.ts";
  * @throws {Error} If it cannot listen.
  */
 export async function startAdmin(
-  { admin, onEvent }: Settings,
-  source: () => AdminSource,
-): Promise<{ close(): Promise<void> } | undefined> {
+  { admin, name, onEvent }: Settings,
+  observed: Observed,
+): Promise<AsyncClosable | undefined> {
   if (!admin) return undefined;
   const { AdminServer } = await import("../admin/server.ts");
-  const server = await AdminServer.start(admin, source());
+  const { version } = deno;
+  const server = await AdminServer.start(admin, { name, version, ...observed });
   onEvent({ type: "admin", url: `http://${showAddress(server.addr)}` });
   return server;
+}
+
+/** What the connections of one thread tell. */
+export function observe(
+  connections: Connections,
+  restarts: () => number = () => 0,
+): Observed {
+  return {
+    ready: () => connections.ready,
+    snapshot: () =>
+      Promise.resolve({
+        listeners: connections.snapshots(),
+        restarts: restarts(),
+      }),
+    connections: (limit) => Promise.resolve(connections.openSnapshot(limit)),
+  };
 }

@@ -138,6 +138,7 @@ async function bindAddress(
     case "udp": {
       const { bindUdp } = await import("../net/udp.ts");
       socket = await bindUdp(host, port);
+      break;
     }
   }
   const addr = toAddress(socket.addr);

@@ -8,10 +8,16 @@
 import { reads } from "../connection/read_scheduler.ts";
 import { Access } from "../connection/access.ts";
 import type { Pulse } from "../connection/socket.ts";
+import { showAddress } from "../net/address.ts";
 import type { RawWire } from "../net/transport.ts";
 import type { Settings } from "../options/options.ts";
 import { Counters } from "../telemetry/counters.ts";
-import { NO_TOTALS, type Totals } from "../telemetry/events.ts";
+import {
+  type ConnectionInfo,
+  type NamedSnapshot,
+  type OpenSnapshot,
+  totalsOf,
+} from "../telemetry/snapshot.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
 import { drain } from "./drain.ts";
@@ -40,7 +46,7 @@ export class Connections {
 
   readonly #settings: Settings;
   readonly #pulse: Pulse = { sweeps: 0 };
-  readonly #cells: SharedArrayBuffer | undefined;
+  readonly #counters: readonly Counters[];
   readonly #access: Access | undefined;
   readonly #children = new Supervisor({ shutdownTimeout: HANDLER_GRACE });
   readonly #open = new Set<ServedConnection>();
@@ -53,10 +59,10 @@ export class Connections {
   readonly #draining = new AbortController();
   #drained: Promise<void> | undefined;
 
-  /** @param cells Where to count, for another thread to see. */
-  constructor(settings: Settings, cells?: SharedArrayBuffer) {
+  /** @param counters What counts, if another thread is to see it. */
+  constructor(settings: Settings, counters: readonly Counters[] = []) {
     this.#settings = settings;
-    this.#cells = cells;
+    this.#counters = counters;
     this.#access = Access.of(settings);
   }
 
@@ -67,9 +73,10 @@ export class Connections {
     for (const [index, { name, settings }] of bound.entries()) {
       this.services.push(
         await makeService(this.#settings, {
+          index,
           name,
           settings,
-          counters: Counters.at(index, this.#cells),
+          counters: this.#counters[index] ?? new Counters(),
           access: this.#access,
           pulse: this.#pulse,
           sweepSeconds,
@@ -87,30 +94,25 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** What each listener has served until now. */
-  snapshots(): NamedSnapshot[] {
-    const moved = new Map<Service, { bytesIn: number; bytesOut: number }>(
-      this.services.map((service) => [service, { bytesIn: 0, bytesOut: 0 }]),
-    );
+  /** The open ones, and at most `limit` of them one by one. */
+  openSnapshot(limit: number): OpenSnapshot {
+    const moved = this.services.map(() => ({ bytesIn: 0, bytesOut: 0 }));
     for (const { service, socket } of this.#open) {
-      const sum = moved.get(service)!;
+      const sum = moved[service.index]!;
       sum.bytesIn += socket.bytesIn;
       sum.bytesOut += socket.bytesOut;
     }
-    return [...moved].map(([{ name, counters }, open]) => ({
+    const connections = this.#open.values().take(limit).map(describe);
+    return { moved, total: this.size, connections: connections.toArray() };
+  }
+
+  /** What each listener has served until now. */
+  snapshots(): NamedSnapshot[] {
+    const { moved } = this.openSnapshot(0);
+    return this.services.map(({ name, counters, index }) => ({
       listener: name,
-      ...counters.snapshot(open),
+      ...counters.snapshot(moved[index]),
     }));
-  }
-
-  /** What all listeners together have served until now. */
-  totals(): Totals {
-    return totalsOf(this.snapshots());
-  }
-
-  /** Those that are open, no more than so many of them. */
-  list(most: number): ConnectionInfo[] {
-    return this.#open.values().take(most).map(describe).toArray();
   }
 
   /** Whether one more may be served. */
@@ -190,7 +192,7 @@ export class Connections {
     clearInterval(this.#sweeper);
     clearTimeout(this.#limitTimer);
     await this.#children.shutdown();
-    onEvent({ type: "stop", ...this.totals() });
+    onEvent({ type: "stop", ...totalsOf(this.snapshots()) });
   }
 
   /** Tells once an episode that the limit has been reached, and its end. */
@@ -220,7 +222,9 @@ export class Connections {
 function sweepSecondsOf({ listeners }: Settings): number {
   const timeouts = listeners.map(({ idleTimeout }) => idleTimeout)
     .filter((seconds) => seconds > 0);
-  return timeouts.length === 0 ? 0 : Math.min(SWEEP, ...timeouts.map((s) => s / 4));
+  return timeouts.length === 0
+    ? 0
+    : Math.min(SWEEP, ...timeouts.map((s) => s / 4));
 }
 
 function describe(connection: ServedConnection): ConnectionInfo {

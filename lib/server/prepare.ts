@@ -5,6 +5,7 @@
  * @module
  */
 
+import { drawSeed } from "../util/random.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 
 /**
@@ -36,9 +37,9 @@ function withSeeds(settings: Settings): Settings {
   const listeners = settings.listeners.map((listener) => {
     const { faults } = listener;
     if (!faults || faults.seed !== undefined) return listener;
-    const [seed] = crypto.getRandomValues(new Uint32Array(1));
-    settings.onEvent({ type: "seed", listener: nameOf(listener), seed: seed! });
-    return { ...listener, faults: { ...faults, seed: seed! } };
+    const seed = drawSeed();
+    settings.onEvent({ type: "seed", listener: nameOf(listener), seed });
+    return { ...listener, faults: { ...faults, seed } };
   });
   return { ...settings, listeners };
 }

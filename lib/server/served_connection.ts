@@ -5,7 +5,6 @@
  */
 
 import { admit, asksAnything } from "../connection/admission.ts";
-import type { RejectReason } from "../connection/access.ts";
 import { SocketConnection } from "../connection/connection.ts";
 import { withReadAhead } from "../connection/read_ahead.ts";
 import { Socket } from "../connection/socket.ts";
@@ -15,6 +14,7 @@ import type {
   ConnectionEvent,
   Ending,
   RejectedEvent,
+  RejectReason,
   Verdict,
 } from "../telemetry/events.ts";
 import { isNetworkError } from "../net/errors.ts";

@@ -13,7 +13,7 @@ import {
   type Settings,
 } from "../options/options.ts";
 import { deferred } from "../util/async.ts";
-import { startAdmin } from "./admin.ts";
+import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
 import { bindAll, type Bound } from "./bind.ts";
 import { Connections } from "./connections.ts";
 import { Datagrams } from "./datagrams.ts";
@@ -27,7 +27,7 @@ export interface Sharing {
   /** Whether other threads listen on the same ports. */
   reusePort?: boolean;
   /** What is closed after the last connection. */
-  admin?: { close(): Promise<void> } | undefined;
+  admin?: AsyncClosable | undefined;
 }
 
 interface ServerParts extends Sharing {
@@ -76,7 +76,7 @@ export class EchoServer {
   readonly #settings: Settings;
   readonly #bound: readonly Bound[];
   readonly #datagrams: readonly Datagrams[];
-  readonly #admin: Sharing["admin"];
+  readonly #admin: AsyncClosable | undefined;
   readonly #closing = new AbortController();
   readonly #finish = deferred<void>();
 
@@ -116,7 +116,7 @@ export class EchoServer {
   ): Promise<EchoServer> {
     const settings = await prepare(resolve(options));
     const connections = new Connections(settings);
-    const admin = await startAdmin(settings, connections);
+    const admin = await startAdmin(settings, observe(connections));
     try {
       return await EchoServer.startWith(settings, { connections, admin });
     } catch (error) {
@@ -221,7 +221,6 @@ export class EchoServer {
       vacancy: () => connections.vacancy(),
       signal: this.#closing.signal,
       onAborted: () => {
-        connections.totals.passedOver++;
         service.counters.abort();
       },
       onShortage: (code) => this.#settings.onEvent({ type: "shortage", code }),

@@ -8,11 +8,16 @@ import type { AdmissionRules } from "../connection/admission.ts";
 import type { Access } from "../connection/access.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Pulse, SocketContext } from "../connection/socket.ts";
-import type { DatagramFaults } from "../faults/faults.ts";
+import type { DatagramFaults, SeededFaults } from "../faults/faults.ts";
 import { CidrSet } from "../net/cidr.ts";
-import type { ListenerSettings, Settings } from "../options/options.ts";
+import type {
+  FaultSettings,
+  ListenerSettings,
+  Settings,
+} from "../options/options.ts";
 import type { Counters } from "../telemetry/counters.ts";
-import { echo } from "./echo.ts";
+import { seedOf } from "../util/random.ts";
+import { echoOf } from "./echo.ts";
 
 /** A handler that knows which connection of its listener it serves. */
 export type NumberedHandler = (
@@ -27,6 +32,8 @@ export type NumberedHandler = (
 
 /** One listener as its connections see it. It outlives the listener. */
 export interface Service {
+  /** Its place among the listeners. */
+  readonly index: number;
   /** The listener's name, with its scheme. */
   readonly name: string;
   /** Who answers, as a greeting says. */
@@ -48,6 +55,7 @@ export interface Service {
 
 /** What a service is made of, beside its server's settings. */
 export interface ServiceParts {
+  index: number;
   name: string;
   settings: ListenerSettings;
   pulse: Pulse;
@@ -65,9 +73,11 @@ export async function makeService(
   server: Settings,
   parts: ServiceParts,
 ): Promise<Service> {
-  const { name, settings, counters, access, sweepSeconds, pulse } = parts;
+  const { index, name, settings, counters, access, sweepSeconds, pulse } =
+    parts;
   const { idleTimeout, mode, proxy } = settings;
   return {
+    index,
     name,
     server: server.name,
     settings,
@@ -93,9 +103,9 @@ async function handlerOf(
   draining: AbortSignal,
 ): Promise<NumberedHandler> {
   if (handler) return (connection) => handler(connection);
-  if (!settings.faults) return echo(settings);
+  if (!settings.faults) return echoOf(settings);
   const { faultyEcho } = await import("./faulty_echo.ts");
-  return faultyEcho(settings, settings.faults, draining);
+  return faultyEcho(settings, seeded(settings.faults), draining);
 }
 
 async function datagramFaultsOf(
@@ -103,5 +113,9 @@ async function datagramFaultsOf(
 ): Promise<DatagramFaults | undefined> {
   if (transport !== "udp" || !faults) return undefined;
   const { datagramFaults } = await import("../faults/faults.ts");
-  return datagramFaults(faults);
+  return datagramFaults(seeded(faults));
+}
+
+function seeded(faults: FaultSettings): SeededFaults {
+  return { ...faults, seed: seedOf(faults.seed) };
 }

@@ -4,19 +4,12 @@
  * @module
  */
 
-import type { Ending } from "./events.ts";
+import type { Ending, RejectReason } from "./events.ts";
 import {
   Histogram,
   type HistogramSnapshot,
   sumHistograms,
 } from "./histogram.ts";
-
-/**
- * Why a connection was not served. `access`: its address may not. `per_address`:
- * its address has too many already. `proxy`: its PROXY header is bad or missing.
- * `handshake`: its TLS handshake failed.
- */
-export type RejectReason = "access" | "per_address" | "proxy" | "handshake";
 
 /** What a listener has served until one moment. */
 export interface ListenerSnapshot {
