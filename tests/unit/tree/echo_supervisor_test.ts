@@ -595,3 +595,62 @@ Deno.test({
     assert.ok(log.every((line) => /^\S+Z (info|warning) /.test(line)), stderr);
   },
 });
+
+Deno.test({
+  name: "echoserver starts workers with permission for its own port alone",
+  ignore: noWorkers || EXECUTABLE !== undefined,
+  fn: async () => {
+    const port = freePort();
+    const address = `127.0.0.1:${port}`;
+    await using program = Program.spawn(
+      ["--host", "127.0.0.1", "--port", `${port}`, "--workers", "2"],
+      { permissions: [`--allow-net=${address}`, "--allow-read"] },
+    );
+    await program.saw(RegExp(`listening on ${address}\n`));
+    using client = await Client.connect(port);
+    assert.equal(await client.echo("one\n"), "one\n");
+  },
+});
+
+/** Starts a tree with two workers, and says what came back from it. */
+const REMOTE = (mod: string) => `
+  import { EchoServer, EchoSupervisor } from "${mod}";
+  const options = { port: 0, host: "127.0.0.1", workers: 2 };
+  await using tree = await EchoSupervisor.start(EchoServer, options);
+  using conn = await Deno.connect({ ...tree.addr, transport: "tcp" });
+  await conn.write(new TextEncoder().encode("one"));
+  await conn.closeWrite();
+  console.log(await new Response(conn.readable).text());
+`;
+
+Deno.test({
+  name: "EchoSupervisor starts workers when its code came over HTTP",
+  ignore: noWorkers || EXECUTABLE !== undefined,
+  fn: async () => {
+    await using files = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      async (request) => {
+        const { pathname } = new URL(request.url);
+        const file = new URL(`../../..${pathname}`, import.meta.url);
+        const type = pathname.endsWith(".json")
+          ? "application/json"
+          : "application/typescript";
+        const headers = { "content-type": type };
+        return new Response(await Deno.readTextFile(file), { headers });
+      },
+    );
+    const host = `127.0.0.1:${files.addr.port}`;
+    const permissions = ["--allow-net", `--allow-import=${host}`];
+    const main = REMOTE(`http://${host}/lib/mod.ts`);
+    await using program = Program.other(Deno.execPath(), [
+      "run",
+      "--no-prompt",
+      "--no-check",
+      "--unstable-net",
+      ...permissions,
+      `data:application/typescript,${encodeURIComponent(main)}`,
+    ]);
+    const { code, stdout, stderr } = await program.ended();
+    assert.deepEqual([code, stdout], [0, "one\n"], stderr);
+  },
+});
