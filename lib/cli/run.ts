@@ -1,0 +1,46 @@
+/**
+ * From arguments to an exit code.
+ *
+ * @module
+ */
+
+import { reasonOf } from "../util/text.ts";
+import { type Command, parseCommandLine } from "./command.ts";
+
+/** What signals ask for. */
+export interface Signals {
+  /** Aborts when a shutdown is asked for. */
+  readonly shutdown: AbortSignal;
+  /** Hears `state`, and `hangup` where that is no shutdown. */
+  readonly requests: EventTarget;
+}
+
+/**
+ * Runs the command that `args` ask for.
+ *
+ * @returns The exit code: 0 done, 1 it could not run, 2 wrong use.
+ */
+export async function run(args: string[], signals: Signals): Promise<number> {
+  let command: Command;
+  try {
+    command = parseCommandLine(args);
+  } catch (error) {
+    console.error(`echoserver: ${reasonOf(error)}`);
+    return 2;
+  }
+  switch (command.name) {
+    case "serve": {
+      const { serve } = await import("./serve.ts");
+      return await serve(command, signals);
+    }
+    case "probe": {
+      const { runProbe } = await import("./probe.ts");
+      return await runProbe(command, signals.shutdown);
+    }
+    default: {
+      const { page } = await import("./help.ts");
+      console.log(page(command));
+      return 0;
+    }
+  }
+}
