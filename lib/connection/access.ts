@@ -1,3 +1,9 @@
+/**
+ * Who may connect, by address.
+ *
+ * @module
+ */
+
 import { CidrSet } from "../net/cidr.ts";
 
 /**
@@ -5,6 +11,9 @@ import { CidrSet } from "../net/cidr.ts";
  * connections as it may.
  */
 export type AccessRefusal = "access" | "per_address";
+
+/** Why a connection is refused before its handler sees it. */
+export type RejectReason = AccessRefusal | "proxy" | "handshake";
 
 /** Who may connect, and how often. */
 export interface AccessSettings {

@@ -1,4 +1,9 @@
-import { reasonOf } from "../util/text.ts";
+/**
+ * What precedes the handler of a connection: access, PROXY header, handshake.
+ *
+ * @module
+ */
+
 import { type Address, toAddress } from "../net/address.ts";
 import type { CidrSet } from "../net/cidr.ts";
 import {
@@ -7,21 +12,9 @@ import {
   type ProxyHeader,
   type ProxyParse,
 } from "../net/proxy_header.ts";
-import type { Access, AccessRefusal } from "./access.ts";
-
-/** Why a connection is refused before its handler sees it. */
-export type RejectReason = AccessRefusal | "proxy" | "handshake";
-
-/** A stream connection: the part of a `Deno.Conn` that is needed. */
-export type Wire = Pick<
-  Deno.Conn,
-  "read" | "write" | "closeWrite" | "close" | "remoteAddr"
->;
-
-/** A connection as it was accepted, before its handshake if there is one. */
-export interface RawWire extends Wire {
-  handshake?(readAhead: Uint8Array): Promise<Wire>;
-}
+import type { RawWire, Wire } from "../net/transport.ts";
+import { reasonOf } from "../util/text.ts";
+import type { Access, AccessRefusal, RejectReason } from "./access.ts";
 
 /** Seconds from its first byte in which a PROXY header must be whole. */
 const HEADER_TIMEOUT = 10;
@@ -74,7 +67,7 @@ export interface Admitted {
   readonly leave: () => void;
 }
 
-/** The connection may not be served, and is closed. */
+/** The connection may not be served. */
 export interface Rejected {
   readonly rejected: RejectReason;
   /** Who was refused, as far as was known. */
@@ -85,8 +78,7 @@ export interface Rejected {
 
 /**
  * There is nothing to serve, and nobody to blame: the input ended before its
- * first byte, as in a health check, or `signal` aborted. The connection is
- * closed.
+ * first byte, as in a health check, or `signal` aborted.
  */
 export interface Ended {
   readonly ended: true;
@@ -104,7 +96,7 @@ const ENDED: Ended = { ended: true };
  */
 export function asksAnything(wire: RawWire, rules: AdmissionRules): boolean {
   return rules.proxy !== undefined || rules.access !== undefined ||
-    wire.handshake !== undefined;
+    hasHandshake(wire);
 }
 
 /**
@@ -129,7 +121,8 @@ export function peerVerdict(
  *          ─► TLS handshake ─► handler
  * ```
  *
- * A wire that is not admitted is closed, at once and without being read from.
+ * Who is refused by address is not read from. A wire that is not admitted is for
+ * the caller to close, at once: a read or a handshake may still be under way.
  *
  * @param signal Gives up, whatever is under way.
  * @throws What a read rejects with before a PROXY header is whole, for example
@@ -140,34 +133,21 @@ export async function admit(
   rules: AdmissionRules,
   signal?: AbortSignal,
 ): Promise<Admission> {
-  let admission: Admission | undefined;
-  try {
-    admission = await decide(wire, rules, signal);
-  } finally {
-    if (!admission || !("wire" in admission)) wire.close();
-  }
-  return admission;
-}
-
-async function decide(
-  wire: RawWire,
-  rules: AdmissionRules,
-  signal?: AbortSignal,
-): Promise<Admission> {
   const identified = await identify(wire, rules, signal);
   if (!("readAhead" in identified)) return identified;
   const { client, readAhead, access } = identified;
   const reason = access?.enter(client.hostname);
   if (reason) return rejection(reason, client, REFUSALS[reason]);
   const leave = access ? () => access.leave(client.hostname) : nothingToLeave;
-  if (!wire.handshake) return { wire, readAhead, client, leave };
-  const handshake = wire.handshake(readAhead);
-  const secured = await secure(handshake, client, rules, signal);
+  if (!hasHandshake(wire)) return { wire, readAhead, client, leave };
+  const secured = await secure(wire, readAhead, rules, signal);
   if ("read" in secured) {
     return { wire: secured, readAhead: NOTHING, client, leave };
   }
   leave();
-  return secured;
+  return "refused" in secured
+    ? rejection("handshake", client, secured.refused)
+    : secured;
 }
 
 /** A client that may have to ask for access. */
@@ -276,23 +256,25 @@ class HeaderInput {
   }
 }
 
-/** Waits for the handshake. */
+function hasHandshake(wire: RawWire): wire is Required<RawWire> {
+  return wire.handshake !== undefined;
+}
+
 async function secure(
-  handshake: Promise<Wire>,
-  client: Address,
+  wire: Required<RawWire>,
+  readAhead: Uint8Array,
   { handshakeTimeout = HANDSHAKE_TIMEOUT, startTimer }: AdmissionRules,
   signal?: AbortSignal,
-): Promise<Wire | Rejected | Ended> {
+): Promise<Wire | { refused: string } | Ended> {
   const deadline = { seconds: handshakeTimeout, startTimer, signal };
   try {
-    const secured = await within(handshake, deadline);
+    const secured = await within(wire.handshake(readAhead), deadline);
     if (secured === "aborted") return ENDED;
     if (secured !== "late") return secured;
   } catch (error) {
-    return rejection("handshake", client, reasonOf(error));
+    return { refused: reasonOf(error) };
   }
-  const detail = `TLS handshake not done after ${handshakeTimeout} s`;
-  return rejection("handshake", client, detail);
+  return { refused: `TLS handshake not done after ${handshakeTimeout} s` };
 }
 
 /** When to wait no longer. */
@@ -308,7 +290,7 @@ async function within<T>(
   work: Promise<T>,
   { seconds, startTimer = startTimeout, signal }: Limits,
 ): Promise<T | "late" | "aborted"> {
-  // The work that is given up fails when its wire is closed.
+  // What is given up fails when the caller closes the wire.
   work.catch(() => {});
   if (signal?.aborted) return "aborted";
   const { promise: limit, resolve } = Promise.withResolvers<
