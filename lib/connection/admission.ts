@@ -290,18 +290,18 @@ async function within<T>(
   work: Promise<T>,
   { seconds, startTimer = startTimeout, signal }: Limits,
 ): Promise<T | "late" | "aborted"> {
-  // What is given up fails when the caller closes the wire.
-  work.catch(() => {});
-  if (signal?.aborted) return "aborted";
   const { promise: limit, resolve } = Promise.withResolvers<
     "late" | "aborted"
   >();
   const onAbort = () => resolve("aborted");
   signal?.addEventListener("abort", onAbort);
+  if (signal?.aborted) onAbort();
   const stopTimer = seconds === undefined
     ? undefined
     : startTimer(() => resolve("late"), seconds);
   try {
+    // Work that is given up fails when the caller closes the wire; the race
+    // hears that too.
     return await Promise.race([work, limit]);
   } finally {
     stopTimer?.();
