@@ -1,10 +1,17 @@
+/**
+ * Who may connect, by address.
+ *
+ * @module
+ */
+
 import { CidrSet } from "../net/cidr.ts";
+import type { RejectReason } from "../telemetry/events.ts";
 
 /**
  * Why an address may not connect: by the lists, or because it has as many
  * connections as it may.
  */
-export type AccessRefusal = "access" | "per_address";
+export type AccessRefusal = RejectReason & ("access" | "per_address");
 
 /** Who may connect, and how often. */
 export interface AccessSettings {

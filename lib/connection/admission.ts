@@ -1,10 +1,9 @@
 /**
- * What precedes the handler: access, PROXY header, TLS handshake.
+ * What precedes the handler of a connection: access, PROXY header, handshake.
  *
  * @module
  */
 
-import { reasonOf } from "../util/text.ts";
 import { type Address, toAddress } from "../net/address.ts";
 import type { CidrSet } from "../net/cidr.ts";
 import {
@@ -14,6 +13,7 @@ import {
   type ProxyParse,
 } from "../net/proxy_header.ts";
 import type { RawWire, Wire } from "../net/transport.ts";
+import { reasonOf } from "../util/text.ts";
 import type { RejectReason } from "../telemetry/events.ts";
 import type { Access, AccessRefusal } from "./access.ts";
 
@@ -68,7 +68,7 @@ export interface Admitted {
   readonly leave: () => void;
 }
 
-/** The connection may not be served, and is closed. */
+/** The connection may not be served. */
 export interface Rejected {
   readonly rejected: RejectReason;
   /** Who was refused, as far as was known. */
@@ -79,8 +79,7 @@ export interface Rejected {
 
 /**
  * There is nothing to serve, and nobody to blame: the input ended before its
- * first byte, as in a health check, or `signal` aborted. The connection is
- * closed.
+ * first byte, as in a health check, or `signal` aborted.
  */
 export interface Ended {
   readonly ended: true;
@@ -98,7 +97,7 @@ const ENDED: Ended = { ended: true };
  */
 export function asksAnything(wire: RawWire, rules: AdmissionRules): boolean {
   return rules.proxy !== undefined || rules.access !== undefined ||
-    wire.handshake !== undefined;
+    hasHandshake(wire);
 }
 
 /**
@@ -123,7 +122,8 @@ export function peerVerdict(
  *          ─► TLS handshake ─► handler
  * ```
  *
- * A wire that is not admitted is closed, at once and without being read from.
+ * Who is refused by address is not read from. A wire that is not admitted is for
+ * the caller to close, at once: a read or a handshake may still be under way.
  *
  * @param signal Gives up, whatever is under way.
  * @throws What a read rejects with before a PROXY header is whole, for example
@@ -134,34 +134,21 @@ export async function admit(
   rules: AdmissionRules,
   signal?: AbortSignal,
 ): Promise<Admission> {
-  let admission: Admission | undefined;
-  try {
-    admission = await decide(wire, rules, signal);
-  } finally {
-    if (!admission || !("wire" in admission)) wire.close();
-  }
-  return admission;
-}
-
-async function decide(
-  wire: RawWire,
-  rules: AdmissionRules,
-  signal?: AbortSignal,
-): Promise<Admission> {
   const identified = await identify(wire, rules, signal);
   if (!("readAhead" in identified)) return identified;
   const { client, readAhead, access } = identified;
   const reason = access?.enter(client.hostname);
   if (reason) return rejection(reason, client, REFUSALS[reason]);
   const leave = access ? () => access.leave(client.hostname) : nothingToLeave;
-  if (!wire.handshake) return { wire, readAhead, client, leave };
-  const handshake = wire.handshake(readAhead);
-  const secured = await secure(handshake, client, rules, signal);
+  if (!hasHandshake(wire)) return { wire, readAhead, client, leave };
+  const secured = await secure(wire, readAhead, rules, signal);
   if ("read" in secured) {
     return { wire: secured, readAhead: NOTHING, client, leave };
   }
   leave();
-  return secured;
+  return "refused" in secured
+    ? rejection("handshake", client, secured.refused)
+    : secured;
 }
 
 /** A client that may have to ask for access. */
@@ -270,23 +257,25 @@ class HeaderInput {
   }
 }
 
-/** Waits for the handshake. */
+function hasHandshake(wire: RawWire): wire is Required<RawWire> {
+  return wire.handshake !== undefined;
+}
+
 async function secure(
-  handshake: Promise<Wire>,
-  client: Address,
+  wire: Required<RawWire>,
+  readAhead: Uint8Array,
   { handshakeTimeout = HANDSHAKE_TIMEOUT, startTimer }: AdmissionRules,
   signal?: AbortSignal,
-): Promise<Wire | Rejected | Ended> {
+): Promise<Wire | { refused: string } | Ended> {
   const deadline = { seconds: handshakeTimeout, startTimer, signal };
   try {
-    const secured = await within(handshake, deadline);
+    const secured = await within(wire.handshake(readAhead), deadline);
     if (secured === "aborted") return ENDED;
     if (secured !== "late") return secured;
   } catch (error) {
-    return rejection("handshake", client, reasonOf(error));
+    return { refused: reasonOf(error) };
   }
-  const detail = `TLS handshake not done after ${handshakeTimeout} s`;
-  return rejection("handshake", client, detail);
+  return { refused: `TLS handshake not done after ${handshakeTimeout} s` };
 }
 
 /** When to wait no longer. */
@@ -302,18 +291,18 @@ async function within<T>(
   work: Promise<T>,
   { seconds, startTimer = startTimeout, signal }: Limits,
 ): Promise<T | "late" | "aborted"> {
-  // The work that is given up fails when its wire is closed.
-  work.catch(() => {});
-  if (signal?.aborted) return "aborted";
   const { promise: limit, resolve } = Promise.withResolvers<
     "late" | "aborted"
   >();
   const onAbort = () => resolve("aborted");
   signal?.addEventListener("abort", onAbort);
+  if (signal?.aborted) onAbort();
   const stopTimer = seconds === undefined
     ? undefined
     : startTimer(() => resolve("late"), seconds);
   try {
+    // Work that is given up fails when the caller closes the wire; the race
+    // hears that too.
     return await Promise.race([work, limit]);
   } finally {
     stopTimer?.();
