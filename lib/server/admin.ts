@@ -5,7 +5,7 @@
  */
 
 import type { AdminSource } from "../admin/source.ts";
-import { showAddress } from "../net/address.ts";
+import { type Address, showAddress } from "../net/address.ts";
 import type { Settings } from "../options/options.ts";
 import type { Connections } from "./connections.ts";
 import deno from "../../deno.json" with { type: "json" };
@@ -16,6 +16,16 @@ export type Observed = Omit<AdminSource, "name" | "version">;
 /** What is closed after everything else. */
 export interface AsyncClosable {
   close(): Promise<void>;
+}
+
+/** What a tree supervises, and how it is seen: a server, or workers. */
+export interface Branch {
+  /** The addresses of all listeners. */
+  readonly addrs: readonly Address[];
+  /** What it tells of itself. */
+  readonly observed: Observed;
+  /** What is closed after the last connection. */
+  readonly admin: AsyncClosable | undefined;
 }
 
 /**
@@ -47,6 +57,6 @@ export function observe(
         listeners: connections.snapshots(),
         restarts: restarts(),
       }),
-    connections: (limit) => Promise.resolve(connections.openSnapshot(limit)),
+    connections: (limit) => Promise.resolve(connections.snapshot(limit)),
   };
 }

@@ -21,8 +21,16 @@ export interface Bound {
   readonly addr: Address;
   /** With its scheme, as in metrics: `tcp://127.0.0.1:1050`. */
   readonly name: string;
-  /** Where connections come from, or datagrams. */
-  readonly socket: Listener | Deno.DatagramConn;
+  /**
+   * Where connections come from, or datagrams; nothing if another thread has it.
+   */
+  readonly socket: Listener | Deno.DatagramConn | undefined;
+}
+
+/** How several threads listen on the same addresses. */
+export interface PortSharing {
+  /** UDP and Unix sockets cannot be shared: the first thread has them. */
+  first: boolean;
 }
 
 /** Times that a free port is looked for that is free on all addresses. */
@@ -31,33 +39,45 @@ const PORT_TRIES = 16;
 /**
  * Binds everything that is to be listened on, in its order.
  *
- * @param reusePort Whether TCP ports are shared with other threads.
+ * @param sharing Where other threads listen on the same ports.
  * @throws {Error} Why one of them cannot be bound; then none is.
  */
 export async function bindAll(
   settings: Settings,
-  reusePort = false,
+  sharing?: PortSharing,
 ): Promise<Bound[]> {
   const bound: Bound[] = [];
   try {
     for (const listener of settings.listeners) {
-      bound.push(...await bindOne(listener, settings, reusePort));
+      bound.push(...await bindOne(listener, settings, sharing));
     }
     return bound;
   } catch (error) {
-    for (const { socket } of bound) socket.close();
+    for (const { socket } of bound) socket?.close();
     throw error;
   }
+}
+
+/**
+ * Finds everything free that is to be listened on, and leaves it so.
+ *
+ * @returns The listeners with the addresses and ports that they had.
+ * @throws {Error} Why one of them cannot be bound.
+ */
+export async function findFree(settings: Settings): Promise<Bound[]> {
+  const bound = await bindAll(settings);
+  for (const { socket } of bound) socket?.close();
+  return bound;
 }
 
 /** Binds one listener; a name may mean several addresses. */
 async function bindOne(
   listener: ListenerSettings,
   settings: Settings,
-  reusePort: boolean,
+  sharing?: PortSharing,
 ): Promise<Bound[]> {
   const bind = (host: string, port: number) =>
-    bindAddress({ ...listener, host, port }, settings, reusePort);
+    bindAddress({ ...listener, host, port }, settings, sharing);
   if (listener.transport === "unix" || parseIp(listener.host)) {
     return [await orFallback(listener, settings, bind)];
   }
@@ -92,7 +112,7 @@ async function bindEach(
     if (bound.length === 0) throw missing;
     return bound;
   } catch (error) {
-    for (const { socket } of bound) socket.close();
+    for (const { socket } of bound) socket?.close();
     throw error;
   }
 }
@@ -115,39 +135,53 @@ async function orFallback(
 
 async function bindAddress(
   settings: ListenerSettings,
-  { backlog, tlsCert, tlsKey }: Settings,
-  reusePort: boolean,
+  server: Settings,
+  sharing?: PortSharing,
 ): Promise<Bound> {
-  const { transport, host, port, path, alpn } = settings;
-  let socket: Listener | Deno.DatagramConn;
-  switch (transport) {
-    case "tcp":
-      socket = listenTcp({ host, port, backlog, reusePort });
-      break;
-    case "tls": {
-      const { listenTls } = await import("../net/tls.ts");
-      const [cert, key] = [tlsCert!, tlsKey!];
-      socket = listenTls({ host, port, backlog, reusePort, cert, key, alpn });
-      break;
-    }
-    case "unix": {
-      const { listenUnix } = await import("../net/unix.ts");
-      socket = await listenUnix(path);
-      break;
-    }
-    case "udp": {
-      const { bindUdp } = await import("../net/udp.ts");
-      socket = await bindUdp(host, port);
-      break;
-    }
-  }
-  const addr = toAddress(socket.addr);
+  const { transport, host } = settings;
+  const elsewhere = sharing?.first === false &&
+    (transport === "udp" || transport === "unix");
+  const socket = elsewhere
+    ? undefined
+    : await open(settings, server, sharing !== undefined);
+  const addr = socket ? toAddress(socket.addr) : unopened(settings);
   return {
     settings: { ...settings, host: addr.hostname || host, port: addr.port },
     addr,
     name: listenerName(transport, addr),
     socket,
   };
+}
+
+async function open(
+  { transport, host, port, path, alpn }: ListenerSettings,
+  { backlog, tlsCert, tlsKey }: Settings,
+  reusePort: boolean,
+): Promise<Listener | Deno.DatagramConn> {
+  switch (transport) {
+    case "tcp":
+      return listenTcp({ host, port, backlog, reusePort });
+    case "tls": {
+      const { listenTls } = await import("../net/tls.ts");
+      const [cert, key] = [tlsCert!, tlsKey!];
+      return listenTls({ host, port, backlog, reusePort, cert, key, alpn });
+    }
+    case "unix": {
+      const { listenUnix } = await import("../net/unix.ts");
+      return await listenUnix(path);
+    }
+    case "udp": {
+      const { bindUdp } = await import("../net/udp.ts");
+      return await bindUdp(host, port);
+    }
+  }
+}
+
+/** The address of a socket that another thread has. */
+function unopened({ transport, host, port, path }: ListenerSettings): Address {
+  return transport === "unix"
+    ? { transport, hostname: "", port: 0, path }
+    : { transport: "udp", hostname: host, port };
 }
 
 /** The addresses that a name means; itself where that may not be asked. */

@@ -95,23 +95,23 @@ export class Connections {
   }
 
   /** The open ones, and at most `limit` of them one by one. */
-  openSnapshot(limit: number): OpenSnapshot {
-    const moved = this.services.map(() => ({ bytesIn: 0, bytesOut: 0 }));
+  snapshot(limit: number): OpenSnapshot {
+    const bytes = this.services.map(() => ({ bytesIn: 0, bytesOut: 0 }));
     for (const { service, socket } of this.#open) {
-      const sum = moved[service.index]!;
+      const sum = bytes[service.index]!;
       sum.bytesIn += socket.bytesIn;
       sum.bytesOut += socket.bytesOut;
     }
     const connections = this.#open.values().take(limit).map(describe);
-    return { moved, total: this.size, connections: connections.toArray() };
+    return { bytes, total: this.size, connections: connections.toArray() };
   }
 
   /** What each listener has served until now. */
   snapshots(): NamedSnapshot[] {
-    const { moved } = this.openSnapshot(0);
+    const { bytes } = this.snapshot(0);
     return this.services.map(({ name, counters, index }) => ({
       listener: name,
-      ...counters.snapshot(moved[index]),
+      ...counters.snapshot(bytes[index]),
     }));
   }
 

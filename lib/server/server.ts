@@ -14,23 +14,23 @@ import {
 } from "../options/options.ts";
 import { deferred } from "../util/async.ts";
 import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
-import { bindAll, type Bound } from "./bind.ts";
+import { bindAll, type Bound, type PortSharing } from "./bind.ts";
 import { Connections } from "./connections.ts";
 import { Datagrams } from "./datagrams.ts";
 import { prepare } from "./prepare.ts";
 import type { Service } from "./service.ts";
 
-/** What a server shares with others of its tree. */
-export interface Sharing {
+/** What a server has from its tree. */
+export interface TreeParts {
   /** Its connections, which outlive it. */
   connections: Connections;
-  /** Whether other threads listen on the same ports. */
-  reusePort?: boolean;
+  /** Where other threads listen on the same ports. */
+  sharing?: PortSharing;
   /** What is closed after the last connection. */
   admin?: AsyncClosable | undefined;
 }
 
-interface ServerParts extends Sharing {
+interface ServerParts extends TreeParts {
   settings: Settings;
   bound: readonly Bound[];
 }
@@ -133,10 +133,9 @@ export class EchoServer {
    */
   static async startWith(
     settings: Settings,
-    sharing: Sharing,
+    { connections, admin, sharing }: TreeParts,
   ): Promise<EchoServer> {
-    const { connections, admin, reusePort = false } = sharing;
-    const bound = await bindAll(settings, reusePort);
+    const bound = await bindAll(settings, sharing);
     await connections.addServices(bound);
     return new EchoServer({ settings, bound, connections, admin });
   }
@@ -153,6 +152,15 @@ export class EchoServer {
   }
 
   /**
+   * Whether it has stopped listening.
+   *
+   * @ignore
+   */
+  get closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /**
    * Stops listening, at once. Connections are served on.
    *
    * @returns Settles when datagrams that were delayed have been sent.
@@ -164,7 +172,7 @@ export class EchoServer {
       this.connections.ready = false;
       this.#closing.abort();
       for (const { settings, socket } of this.#bound) {
-        if (settings.transport !== "udp") socket.close();
+        if (settings.transport !== "udp") socket?.close();
       }
     }
     const { shutdownTimeout } = this.#settings;
@@ -202,6 +210,7 @@ export class EchoServer {
     }
     const datagrams: Datagrams[] = [];
     for (const [index, { settings, socket }] of this.#bound.entries()) {
+      if (!socket) continue;
       const service = this.connections.services[index]!;
       if (settings.transport === "udp") {
         datagrams.push(new Datagrams(socket as Deno.DatagramConn, service));

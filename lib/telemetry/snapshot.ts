@@ -34,7 +34,7 @@ export interface Moved {
 /** The open connections. */
 export interface OpenSnapshot {
   /** What those of each listener have moved, in order. */
-  moved: Moved[];
+  bytes: Moved[];
   /** How many there are. */
   total: number;
   /** Some of them. */

@@ -7,10 +7,14 @@
 import type { Address } from "../net/address.ts";
 import {
   type EchoSupervisorOptions,
+  resolve,
   type Settings,
-  settingsOf,
 } from "../options/options.ts";
+import { type Branch, observe, startAdmin } from "../server/admin.ts";
+import { Connections } from "../server/connections.ts";
+import { prepare } from "../server/prepare.ts";
 import type { EchoServer } from "../server/server.ts";
+import { totalsOf } from "../telemetry/snapshot.ts";
 import { untilAborted, untilSettledOrAborted } from "../util/async.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
@@ -29,7 +33,7 @@ const DRAIN_MARGIN = 2;
  *
  * After more than three restarts within five seconds it gives up: connections
  * are drained, then `finished` rejects. `drain` and `stop` are told once, whatever
- * the number of workers; what a worker that died had served is not in `stop`.
+ * the number of workers.
  *
  * ```text
  *   one thread                      workers: 2
@@ -59,12 +63,23 @@ export class EchoSupervisor {
   readonly finished: Promise<void>;
 
   readonly #supervisor: Supervisor;
+  readonly #settings: Settings;
+  readonly #branch: Branch;
+  readonly #since = new Date();
 
-  private constructor(supervisor: Supervisor, addrs: readonly Address[]) {
+  private constructor(
+    supervisor: Supervisor,
+    settings: Settings,
+    branch: Branch,
+  ) {
     this.#supervisor = supervisor;
-    this.addrs = addrs;
-    this.addr = addrs[0]!;
-    this.finished = supervisor.finished;
+    this.#settings = settings;
+    this.#branch = branch;
+    this.addrs = branch.addrs;
+    this.addr = branch.addrs[0]!;
+    this.finished = supervisor.finished.finally(() => branch.admin?.close());
+    // That nobody awaits it must not end the process.
+    this.finished.catch(() => {});
   }
 
   /**
@@ -96,7 +111,7 @@ export class EchoSupervisor {
     Server: typeof EchoServer,
     options: number | EchoSupervisorOptions = {},
   ): Promise<EchoSupervisor> {
-    return EchoSupervisor.startWith(Server, settingsOf(options));
+    return EchoSupervisor.startWith(Server, resolve(options));
   }
 
   /**
@@ -114,15 +129,41 @@ export class EchoSupervisor {
     platform: Partial<WorkerPlatform> = {},
   ): Promise<EchoSupervisor> {
     signal.throwIfAborted();
+    const prepared = await prepare(settings);
+    const { onEvent, shutdownTimeout } = prepared;
+    let restarts = 0;
     const supervisor = new Supervisor({
-      shutdownTimeout: settings.shutdownTimeout + DRAIN_MARGIN,
-      onRestart: (id, error) =>
-        settings.onEvent({ type: "restart", id, reason: reasonOf(error) }),
+      shutdownTimeout: shutdownTimeout + DRAIN_MARGIN,
+      onRestart: (id, error) => {
+        restarts++;
+        onEvent({ type: "restart", id, reason: reasonOf(error) });
+      },
     });
-    const { addrs } = settings.workers === 1
-      ? superviseServer(supervisor, Server, settings)
-      : await superviseWorkers(supervisor, settings, signal, platform);
-    return new EchoSupervisor(supervisor, addrs);
+    const branch = prepared.workers === 1
+      ? await superviseServer(supervisor, Server, prepared, () => restarts)
+      : await superviseWorkers(supervisor, prepared, {
+        restarts: () => restarts,
+        signal,
+        platform,
+      });
+    return new EchoSupervisor(supervisor, prepared, branch);
+  }
+
+  /**
+   * Tells an event of the state: what is open, and what has been served.
+   *
+   * @ignore
+   */
+  async tellState(): Promise<void> {
+    const { observed } = this.#branch;
+    const { listeners } = await observed.snapshot();
+    this.#settings.onEvent({
+      type: "state",
+      ready: observed.ready(),
+      open: listeners.reduce((sum, { open }) => sum + open, 0),
+      since: this.#since.toISOString(),
+      ...totalsOf(listeners),
+    });
   }
 
   /**
@@ -133,6 +174,7 @@ export class EchoSupervisor {
    */
   async shutdown(): Promise<void> {
     await this.#supervisor.shutdown();
+    await this.#branch.admin?.close();
   }
 
   /** Shuts down, for `await using`. */
@@ -145,13 +187,20 @@ export class EchoSupervisor {
  * The tree of one thread. Children stop in reverse: the server stops listening,
  * then the connections drain.
  */
-function superviseServer(
+async function superviseServer(
   supervisor: Supervisor,
   Server: typeof EchoServer,
   settings: Settings,
-): { addrs: readonly Address[] } {
-  const first = Server.startWith(settings);
-  const { addr, connections } = first;
+  restarts: () => number,
+): Promise<Branch> {
+  const connections = new Connections(settings);
+  const observed = observe(connections, restarts);
+  const admin = await startAdmin(settings, observed);
+  const first = await Server.startWith(settings, { connections })
+    .catch(async (error) => {
+      await admin?.close();
+      throw error;
+    });
   supervisor.startChild({
     id: "connections",
     restart: "permanent",
@@ -164,13 +213,13 @@ function superviseServer(
     id: "server",
     restart: "permanent",
     run: async (signal) => {
-      // A server that has been closed is followed by another on its port.
+      // A server that has been closed is followed by another at its addresses.
       const server = first.closed
-        ? Server.startWith({ ...settings, port: addr.port }, { connections })
+        ? await Server.startWith(first.settings, { connections })
         : first;
       await untilSettledOrAborted(server.finished, signal);
-      server.close();
+      await server.close();
     },
   });
-  return { addrs: [addr] };
+  return { addrs: first.addrs, observed, admin };
 }

@@ -5,9 +5,10 @@
  */
 
 import type { Settings } from "../options/options.ts";
-import type { OpenSnapshot } from "../server/connections.ts";
+
 import { Counters } from "../telemetry/counters.ts";
-import type { ServerEvent, Totals } from "../telemetry/events.ts";
+import type { ServerEvent } from "../telemetry/events.ts";
+import type { OpenSnapshot } from "../telemetry/snapshot.ts";
 
 /** Settings without the functions, which cannot cross threads. */
 export type WorkerSettings = Omit<Settings, "handler" | "onEvent">;
@@ -19,14 +20,16 @@ export interface ServeOrder {
   settings: WorkerSettings;
   /** Where to count; it outlives the worker. See {@linkcode countersIn}. */
   counters: SharedArrayBuffer;
+  /** Whether it is the one that listens where ports cannot be shared. */
+  first: boolean;
   /**
-   * Whether nobody may listen on the port yet. Where a port can be shared, that
+   * Whether nobody may listen on the ports yet. Where a port can be shared, that
    * somebody does is no error.
    */
-  claimsPort: boolean;
+  claimsPorts: boolean;
 }
 
-/** To stop listening, to drain its connections and to report the totals. */
+/** To stop listening and to drain its connections. */
 export interface DrainOrder {
   type: "drain";
 }
@@ -60,10 +63,9 @@ export interface DrainingReport {
   connections: number;
 }
 
-/** It has stopped, having served that. */
+/** It has stopped. */
 export interface StoppedReport {
   type: "stopped";
-  totals: Totals;
 }
 
 /** What is open: the answer to a {@linkcode SnapshotOrder}. */

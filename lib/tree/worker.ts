@@ -5,11 +5,17 @@
  */
 
 /// <reference lib="deno.worker" />
-import { listen } from "../net/tcp.ts";
+import { findFree } from "../server/bind.ts";
+import { Connections } from "../server/connections.ts";
 import { EchoServer } from "../server/server.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import { reasonOf } from "../util/text.ts";
-import type { Order, Report, ServeOrder } from "./messages.ts";
+import {
+  countersIn,
+  type Order,
+  type Report,
+  type ServeOrder,
+} from "./messages.ts";
 
 let server: EchoServer | undefined;
 let events: ServerEvent[] = [];
@@ -39,14 +45,17 @@ self.addEventListener("unhandledrejection", (event) => {
   fail(event.reason);
 });
 
-async function serve({ settings, claimsPort }: ServeOrder): Promise<void> {
-  // Alone, it finds out whether somebody listens. Until it shares the port, a
+async function serve(order: ServeOrder): Promise<void> {
+  const settings = { ...order.settings, onEvent: hear };
+  // Alone, it finds out whether somebody listens. Until it shares the ports, a
   // few microseconds later, only who does the same just then goes unnoticed.
-  if (claimsPort) listen({ ...settings, onEvent: hear }).close();
-  server = EchoServer.startWith(
-    { ...settings, onEvent: hear },
-    { reusePort: true },
-  );
+  if (order.claimsPorts) await findFree(settings);
+  const counters = countersIn(order.counters);
+  const connections = new Connections(settings, counters);
+  server = await EchoServer.startWith(settings, {
+    connections,
+    sharing: { first: order.first },
+  });
   report({ type: "listening" });
   await server.finished;
 }
@@ -64,10 +73,8 @@ function hear(event: ServerEvent): void {
       return;
     case "drain":
       return report({ type: "draining", connections: event.connections });
-    case "stop": {
-      const { type: _, ...totals } = event;
-      return report({ type: "stopped", totals });
-    }
+    case "stop":
+      return report({ type: "stopped" });
     default:
       if (events.push(event) === 1) setImmediate(reportEvents);
   }

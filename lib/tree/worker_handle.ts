@@ -4,12 +4,8 @@
  * @module
  */
 
-import type { OpenSnapshot } from "../server/connections.ts";
-import {
-  NO_TOTALS,
-  type ServerEvent,
-  type Totals,
-} from "../telemetry/events.ts";
+import type { ServerEvent } from "../telemetry/events.ts";
+import type { OpenSnapshot } from "../telemetry/snapshot.ts";
 import { deferred } from "../util/async.ts";
 import type { Order, Report, ServeOrder } from "./messages.ts";
 
@@ -27,7 +23,6 @@ export class WorkerHandle {
   readonly #listening = deferred<void>();
   readonly #finished = deferred<void>();
   readonly #draining = deferred<number>();
-  readonly #totals = deferred<Totals>();
 
   /** Resolves when it listens. */
   readonly listening = this.#listening.promise;
@@ -35,8 +30,6 @@ export class WorkerHandle {
   readonly finished = this.#finished.promise;
   /** Resolves, in a drain, to how many connections it drains. */
   readonly draining = this.#draining.promise;
-  /** Resolves, after a drain, to what it has served. */
-  readonly totals = this.#totals.promise;
 
   readonly #thread: WorkerThread;
   readonly #onEvent: (event: ServerEvent) => void;
@@ -107,7 +100,6 @@ export class WorkerHandle {
       case "snapshot":
         return this.#snapshots.get(report.id)?.(report.open);
       case "stopped":
-        this.#totals.resolve(report.totals);
         this.#terminate();
         return this.#finished.resolve();
       case "failed":
@@ -119,7 +111,6 @@ export class WorkerHandle {
   #terminate(): void {
     this.#thread.terminate();
     this.#draining.resolve(0);
-    this.#totals.resolve(NO_TOTALS);
     for (const resolve of this.#snapshots.values()) resolve();
   }
 

@@ -5,16 +5,16 @@
  * @module
  */
 
-import type { ConnectionInfo } from "../admin/source.ts";
-import { type Address, listenerName } from "../net/address.ts";
-import { listen } from "../net/tcp.ts";
+import type { Address } from "../net/address.ts";
 import type { Settings } from "../options/options.ts";
+import { type Branch, type Observed, startAdmin } from "../server/admin.ts";
+import { type Bound, findFree } from "../server/bind.ts";
+import { type Counters, sumSnapshots } from "../telemetry/counters.ts";
 import {
-  type Counters,
-  type ListenerSnapshot,
-  sumSnapshots,
-} from "../telemetry/counters.ts";
-import { NO_TOTALS, sum } from "../telemetry/events.ts";
+  type ConnectionInfo,
+  type NamedSnapshot,
+  totalsOf,
+} from "../telemetry/snapshot.ts";
 import { pause, untilSettledOrAborted } from "../util/async.ts";
 import type { Supervisor } from "../util/supervisor.ts";
 import { counterMemory, countersIn, type WorkerSettings } from "./messages.ts";
@@ -47,31 +47,48 @@ const PLATFORM: WorkerPlatform = {
 /** What is served now and has been served so far, by all workers. */
 export interface PoolSnapshot {
   /** For each listener, in order. */
-  listeners: ListenerSnapshot[];
+  listeners: NamedSnapshot[];
   /** How many connections are open. */
   total: number;
   /** Some of them. */
   connections: ConnectionInfo[];
 }
 
+/** What starting workers takes. */
+export interface SuperviseOptions {
+  /** Ends the start when it aborts. */
+  signal: AbortSignal;
+  /** How often a child has been started again. */
+  restarts: () => number;
+  platform?: Partial<WorkerPlatform>;
+}
+
 /**
  * Starts workers as children of `supervisor`: all of them, or none.
  *
- * @param signal Ends the start when it aborts: what has begun is drained, then
- * this rejects with the signal's reason.
+ * @throws What `signal` aborts with before all have started; what has begun is
+ * drained then.
  */
 export async function superviseWorkers(
   supervisor: Supervisor,
   settings: Settings,
-  signal: AbortSignal,
-  platform: Partial<WorkerPlatform> = {},
-): Promise<WorkerPool> {
+  { signal, restarts, platform = {} }: SuperviseOptions,
+): Promise<Branch> {
   await requireWorkers();
-  const addr = findPort(settings);
-  const pool = new WorkerPool(settings, addr, { ...PLATFORM, ...platform });
-  await pool.start(signal);
-  const listener = listenerName("tcp", addr);
-  settings.onEvent({ type: "listening", addr, listener });
+  // Port 0 would be another for each worker. The first one makes sure once more.
+  const bound = await findFree(settings);
+  const pool = new WorkerPool(settings, bound, { ...PLATFORM, ...platform });
+  const observed = observePool(pool, restarts);
+  const admin = await startAdmin(settings, observed);
+  try {
+    await pool.start(signal);
+  } catch (error) {
+    await admin?.close();
+    throw error;
+  }
+  for (const { addr, name } of bound) {
+    settings.onEvent({ type: "listening", addr, listener: name });
+  }
   for (let index = 0; index < settings.workers; index++) {
     supervisor.startChild({
       id: nameOf(index),
@@ -79,16 +96,18 @@ export async function superviseWorkers(
       run: (signal) => pool.run(index, signal),
     });
   }
-  return pool;
+  return { addrs: bound.map(({ addr }) => addr), observed, admin };
 }
 
-/**
- * Finds the port free, and which one it is: port 0 would be another for each
- * worker. The first worker makes sure once more.
- */
-function findPort(settings: Settings): Deno.NetAddr {
-  using listener = listen(settings);
-  return listener.addr;
+function observePool(pool: WorkerPool, restarts: () => number): Observed {
+  return {
+    ready: () => pool.ready,
+    snapshot: async () => {
+      const { listeners } = await pool.snapshot(0);
+      return { listeners, restarts: restarts() };
+    },
+    connections: (limit) => pool.snapshot(limit),
+  };
 }
 
 function nameOf(index: number): string {
@@ -100,38 +119,40 @@ function nameOf(index: number): string {
  * stops them all, so that one drain covers all.
  */
 export class WorkerPool {
-  /** The addresses that they listen on, with the real ports. */
-  readonly addrs: readonly Address[];
-
-  readonly #port: number;
   readonly #settings: Settings;
+  readonly #bound: readonly Bound[];
   readonly #platform: WorkerPlatform;
   /** Where each worker counts, also when it is started again. */
   readonly #memory: SharedArrayBuffer[];
   readonly #counters: Counters[][];
   readonly #alive = new Map<number, WorkerHandle>();
   readonly #stopping = new AbortController();
+  #ready = false;
   #drained: Promise<void> | undefined;
 
   /**
    * @param settings What to serve, all together.
-   * @param addr Where, with the real port.
+   * @param bound Where, with the real ports.
    * @param platform What starts threads and opens sockets.
    */
   constructor(
     settings: Settings,
-    addr: Deno.NetAddr,
+    bound: readonly Bound[],
     platform: WorkerPlatform,
   ) {
     this.#settings = settings;
-    this.addrs = [addr];
-    this.#port = addr.port;
+    this.#bound = bound;
     this.#platform = platform;
     this.#memory = Array.from(
       { length: settings.workers },
-      () => counterMemory(1),
+      () => counterMemory(bound.length),
     );
     this.#counters = this.#memory.map(countersIn);
+  }
+
+  /** Whether all workers listen: false from the first moment of a drain. */
+  get ready(): boolean {
+    return this.#ready && !this.#stopping.signal.aborted;
   }
 
   /** Starts all workers, or none. */
@@ -143,6 +164,7 @@ export class WorkerPool {
         await untilSettledOrAborted(listening, signal);
       }
       signal.throwIfAborted();
+      this.#ready = true;
     } catch (error) {
       await (signal.aborted ? this.#drainOnce() : this.#stop());
       throw error;
@@ -171,15 +193,16 @@ export class WorkerPool {
     const open = await Promise.all(
       this.#counters.map((_, index) => this.#alive.get(index)?.snapshot(limit)),
     );
-    const listeners = this.#counters.map((counters, index) =>
-      counters.map((counter, listener) =>
-        counter.snapshot(open[index]?.bytes[listener])
-      )
-    );
+    const listeners = this.#bound.map(({ name }, listener) => ({
+      listener: name,
+      ...this.#counters
+        .map((of, worker) =>
+          of[listener]!.snapshot(open[worker]?.bytes[listener])
+        )
+        .reduce(sumSnapshots),
+    }));
     return {
-      listeners: listeners.reduce((one, other) =>
-        one.map((listener, at) => sumSnapshots(listener, other[at]!))
-      ),
+      listeners,
       total: open.reduce((sum, worker) => sum + (worker?.total ?? 0), 0),
       connections: open.flatMap((worker) => worker?.connections ?? [])
         .slice(0, limit),
@@ -191,11 +214,10 @@ export class WorkerPool {
    *
    * @throws {ShortageError} If there is too little of something.
    */
-  #launch(index: number, claimsPort: boolean): WorkerHandle {
+  #launch(index: number, claimsPorts: boolean): WorkerHandle {
     const { startThread, sockets } = this.#platform;
     const id = nameOf(index);
-    const { host: hostname } = this.#settings;
-    requireDescriptors(id, { hostname, port: this.#port }, sockets);
+    requireDescriptors(id, this.#bound[0]!.addr, sockets);
     let thread: WorkerThread;
     try {
       thread = startThread();
@@ -208,7 +230,8 @@ export class WorkerPool {
         type: "serve",
         settings: this.#shareOf(index),
         counters: this.#memory[index]!,
-        claimsPort,
+        first: index === 0,
+        claimsPorts,
       },
       this.#settings.onEvent,
     );
@@ -237,12 +260,13 @@ export class WorkerPool {
     return undefined;
   }
 
+  /** What one worker serves. */
   #shareOf(index: number): WorkerSettings {
     const { handler: _, onEvent: __, ...settings } = this.#settings;
     const { maxConnections, workers } = settings;
     return {
       ...settings,
-      port: this.#port,
+      listeners: this.#bound.map(({ settings }) => settings),
       maxConnections: Math.floor((maxConnections + index) / workers),
       workers: 1,
     };
@@ -261,8 +285,8 @@ export class WorkerPool {
     const connections = open.reduce((sum, count) => sum + count, 0);
     onEvent({ type: "drain", connections, seconds });
     await stopped;
-    const served = await Promise.all(workers.map(({ totals }) => totals));
-    onEvent({ type: "stop", ...served.reduce(sum, NO_TOTALS) });
+    const { listeners } = await this.snapshot(0);
+    onEvent({ type: "stop", ...totalsOf(listeners) });
   }
 
   /** Stops all workers that are alive. */
