@@ -2,10 +2,14 @@
  * A connection that `Deno.listen` accepted, as the handle that Node's sockets
  * stand on.
  *
- * A `net.Server` of Deno 2.9 accepts whatever the kernel has, wanted or not,
+ * A `net.Server` of Deno 2.9 accepts all that the kernel has, wanted or not,
  * and falls silent for good once descriptors run out (`uv_compat/tcp.rs` stops
- * at the first error and tells nobody). So connections are accepted by Deno and
- * lent to Node: both hold a descriptor of the same socket.
+ * at the first error and tells nobody). So Deno accepts, and lends to Node. Both
+ * hold a descriptor of the same socket: when Deno closes its own, the socket
+ * sends FIN, so it is kept as long as Node's.
+ *
+ * This rests on two things that no document promises: the symbol under which
+ * Deno keeps a connection's number, and `openFromRid` of its TCP handle.
  *
  * @module
  */

@@ -175,37 +175,51 @@ async function closed(client: Socket): Promise<void> {
   await closing;
 }
 
-Deno.test({
-  name: "TLS gives back any bytes, however they are cut",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
-    const sizes = fc.integer({ min: 500, max: 70_000 });
-    await fc.assert(
-      fc.asyncProperty(chunks, sizes, async (parts, size) => {
-        const [wire, client] = await listening.connected();
-        const send = async () => {
-          for (const part of parts) await writeAll(client, part);
-          await client.closeWrite();
-        };
-        const [back] = await Promise.all([
-          readAll(client),
-          send(),
-          echo(wire, size),
-        ]);
-        client.close();
-        assert.deepEqual(back, joined(parts));
-      }),
-      { numRuns: 25 },
-    );
-  },
+/** A test with a listener, which fails if it takes too long. */
+function tlsTest(
+  name: string,
+  fn: (listening: Listening) => void | Promise<void>,
+  { alpn = [], ignore = !NET }: { alpn?: string[]; ignore?: boolean } = {},
+): void {
+  Deno.test({
+    name,
+    ignore,
+    async fn() {
+      using listening = new Listening(alpn);
+      const late = guard("the test to end");
+      try {
+        await Promise.race([fn(listening), late.promise]);
+      } finally {
+        late.clear();
+      }
+    },
+  });
+}
+
+tlsTest("TLS gives back any bytes, however they are cut", async (listening) => {
+  const sizes = fc.integer({ min: 500, max: 70_000 });
+  await fc.assert(
+    fc.asyncProperty(chunks, sizes, async (parts, size) => {
+      const [wire, client] = await listening.connected();
+      const send = async () => {
+        for (const part of parts) await writeAll(client, part);
+        await client.closeWrite();
+      };
+      const [back] = await Promise.all([
+        readAll(client),
+        send(),
+        echo(wire, size),
+      ]);
+      client.close();
+      assert.deepEqual(back, joined(parts));
+    }),
+    { numRuns: 25 },
+  );
 });
 
-Deno.test({
-  name: "A TLS client that has said close_notify still gets what is held",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "A TLS client that has said close_notify still gets what is held",
+  async (listening) => {
     const [wire, client] = await listening.connected();
     await writeAll(client, bytes("first"));
     await client.closeWrite();
@@ -216,31 +230,24 @@ Deno.test({
     assert.deepEqual(await readAll(client), bytes("tail"));
     client.close();
   },
+);
+
+tlsTest("A TLS wire is read on after our FIN", async (listening) => {
+  const [wire, client] = await listening.connected();
+  await wire.closeWrite();
+  assert.deepEqual(await readAll(client), NOTHING);
+  await writeAll(client, bytes("late"));
+  const buffer = new Uint8Array(9);
+  assert.equal(await wire.read(buffer), 4);
+  await client.closeWrite();
+  assert.equal(await wire.read(buffer), null);
+  assert.equal(await wire.read(buffer), null);
+  client.close();
 });
 
-Deno.test({
-  name: "A TLS wire is read on after our FIN",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
-    const [wire, client] = await listening.connected();
-    await wire.closeWrite();
-    assert.deepEqual(await readAll(client), NOTHING);
-    await writeAll(client, bytes("late"));
-    const buffer = new Uint8Array(9);
-    assert.equal(await wire.read(buffer), 4);
-    await client.closeWrite();
-    assert.equal(await wire.read(buffer), null);
-    assert.equal(await wire.read(buffer), null);
-    client.close();
-  },
-});
-
-Deno.test({
-  name: "A TLS client that sends FIN without close_notify has ended its input",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "A TLS client that sends FIN without close_notify has ended its input",
+  async (listening) => {
     const socket = await plainClient(listening.port);
     const client = connectNode({ socket, rejectUnauthorized: false });
     const got: Uint8Array[] = [];
@@ -257,13 +264,11 @@ Deno.test({
     await closed(client);
     await closed(socket);
   },
-});
+);
 
-Deno.test({
-  name: "openssl's client is echoed, and has ended its input when it is killed",
-  ignore: !OPENSSL,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "openssl's client is echoed, and has ended its input when it is killed",
+  async (listening) => {
     const child = new Deno.Command("openssl", {
       args: ["s_client", "-quiet", "-connect", `${HOST}:${listening.port}`],
       stdin: "piped",
@@ -281,13 +286,12 @@ Deno.test({
     await reader.cancel();
     await writer.abort();
   },
-});
+  { ignore: !OPENSSL },
+);
 
-Deno.test({
-  name: "TLS agrees on the first protocol of ours that the client has",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening(["echo", "echo/1"]);
+tlsTest(
+  "TLS agrees on the first protocol of ours that the client has",
+  async (listening) => {
     const handshake = listening.secured();
     const client = await Deno.connectTls({
       port: listening.port,
@@ -298,35 +302,29 @@ Deno.test({
     await handshake;
     client.close();
   },
-});
+  { alpn: ["echo", "echo/1"] },
+);
 
-Deno.test({
-  name: "A TLS handshake fails if no protocol is shared",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening(["echo"]);
-    const raw = await Promise.all([
-      listening.accept(),
-      Deno.connectTls({
-        port: listening.port,
-        caCerts: [pair.cert],
-        alpnProtocols: ["other"],
-      }),
-    ]);
-    const [wire, client] = raw;
-    await Promise.all([
-      assert.rejects(wire.handshake(NOTHING), /protocol/),
-      assert.rejects(client.handshake()),
-    ]);
-    client.close();
-  },
-});
+tlsTest("A TLS handshake fails if no protocol is shared", async (listening) => {
+  const raw = await Promise.all([
+    listening.accept(),
+    Deno.connectTls({
+      port: listening.port,
+      caCerts: [pair.cert],
+      alpnProtocols: ["other"],
+    }),
+  ]);
+  const [wire, client] = raw;
+  await Promise.all([
+    assert.rejects(wire.handshake(NOTHING), /protocol/),
+    assert.rejects(client.handshake()),
+  ]);
+  client.close();
+}, { alpn: ["echo"] });
 
-Deno.test({
-  name: "A TLS handshake fails with a client that speaks HTTP",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "A TLS handshake fails with a client that speaks HTTP",
+  async (listening) => {
     using client = await Deno.connect({ port: listening.port });
     const wire = await listening.accept();
     await writeAll(client, bytes("GET / HTTP/1.1\r\n\r\n"));
@@ -337,7 +335,7 @@ Deno.test({
     const [alert] = await readAll(client);
     assert.equal(alert, 21);
   },
-});
+);
 
 for (
   const [leaves, leave] of [
@@ -345,11 +343,9 @@ for (
     ["resets", (client: Socket) => client.resetAndDestroy()],
   ] as const
 ) {
-  Deno.test({
-    name: `A TLS handshake fails with a client that ${leaves} in the middle`,
-    ignore: !NET,
-    async fn() {
-      using listening = new Listening();
+  tlsTest(
+    `A TLS handshake fails with a client that ${leaves} in the middle`,
+    async (listening) => {
       const client = await plainClient(listening.port);
       const wire = await listening.accept();
       const handshake = wire.handshake(NOTHING);
@@ -359,14 +355,12 @@ for (
       await assert.rejects(handshake, { code: "ECONNRESET" });
       await closed(client);
     },
-  });
+  );
 }
 
-Deno.test({
-  name: "Closing a TLS wire ends a handshake, a read and a write under way",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "Closing a TLS wire ends a handshake, a read and a write under way",
+  async (listening) => {
     using _silent = await Deno.connect({ port: listening.port });
     const raw = await listening.accept();
     const handshake = assert.rejects(raw.handshake(NOTHING), {
@@ -381,9 +375,12 @@ Deno.test({
     const reading = assert.rejects(wire.read(new Uint8Array(1)), {
       name: "BadResource",
     });
-    const writing = assert.rejects(wire.write(new Uint8Array(BEYOND_KERNEL)), {
-      name: "BadResource",
-    });
+    const writing = assert.rejects(
+      writeAll(wire, new Uint8Array(BEYOND_KERNEL)),
+      {
+        name: "BadResource",
+      },
+    );
     wire.close();
     await Promise.all([reading, writing]);
     await assert.rejects(wire.read(new Uint8Array(1)));
@@ -391,13 +388,11 @@ Deno.test({
     await assert.rejects(wire.closeWrite());
     client.close();
   },
-});
+);
 
-Deno.test({
-  name: "A reset by a TLS client is an error, and no end of input",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "A reset by a TLS client is an error, and no end of input",
+  async (listening) => {
     const socket = await plainClient(listening.port);
     const client = connectNode({ socket, rejectUnauthorized: false });
     client.on("error", () => {});
@@ -412,13 +407,11 @@ Deno.test({
     await assert.rejects(wire.write(bytes("late")), reset);
     await closed(client);
   },
-});
+);
 
-Deno.test({
-  name: "A TLS wire that is not read takes no more than the kernel holds",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "A TLS wire that is not read takes no more than the kernel holds",
+  async (listening) => {
     const [wire, client] = await listening.connected();
     const sent = await writeUntilStuck(client);
     assert.ok(sent < BEYOND_KERNEL, `${sent} bytes were taken`);
@@ -426,26 +419,22 @@ Deno.test({
     for (let got = 0; got < sent;) got += (await wire.read(buffer))!;
     client.close();
   },
-});
+);
 
-Deno.test({
-  name: "Writing to a TLS client that does not read gets stuck",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "Writing to a TLS client that does not read gets stuck",
+  async (listening) => {
     const [wire, client] = await listening.connected();
     const sent = await writeUntilStuck(wire);
     assert.ok(sent < BEYOND_KERNEL, `${sent} bytes were written`);
     wire.close();
     client.close();
   },
-});
+);
 
-Deno.test({
-  name: "Closed TLS wires free their descriptors, whatever their clients do",
-  ignore: !PROC,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "Closed TLS wires free their descriptors, whatever their clients do",
+  async (listening) => {
     const wires: Wire[] = [];
     const clients: Deno.Conn[] = [];
     for (let i = 0; i < 100; i++) {
@@ -456,7 +445,7 @@ Deno.test({
     }
     for (let i = 0; i < 20; i++) {
       const [wire, client] = await listening.connected();
-      wire.write(new Uint8Array(BEYOND_KERNEL)).catch(() => {});
+      await writeUntilStuck(wire);
       clients.push(client);
       wires.push(wire);
     }
@@ -465,13 +454,12 @@ Deno.test({
     await fallsTo(before - 2 * wires.length);
     clients.forEach((client) => client.close());
   },
-});
+  { ignore: !PROC },
+);
 
-Deno.test({
-  name: "What came before the TLS handshake can be read, and given back",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "What came before the TLS handshake can be read, and given back",
+  async (listening) => {
     for (const length of [1, 5, 6, 100, 4096]) {
       const client = await plainClient(listening.port);
       client.write("HEADER\n");
@@ -495,13 +483,11 @@ Deno.test({
       await closed(client);
     }
   },
-});
+);
 
-Deno.test({
-  name: "A TLS read is answered within the turns that prove silence",
-  ignore: !NET,
-  async fn() {
-    using listening = new Listening();
+tlsTest(
+  "A TLS read is answered within the turns that prove silence",
+  async (listening) => {
     const socket = await plainClient(listening.port);
     const client = connectNode({ socket, rejectUnauthorized: false });
     const secure = new Promise((resolve) =>
@@ -525,19 +511,22 @@ Deno.test({
     await closed(client);
     await closed(socket);
   },
+);
+
+tlsTest("A certificate of no use is found before listening", () => {
+  const unusable = { ...pair, cert: "words" };
+  assert.throws(
+    () => listenTls({ host: HOST, port: 0, backlog: 1, ...unusable }),
+    /^InvalidData: Cannot use the certificate: it is no PEM certificate$/,
+  );
 });
 
-Deno.test({
-  name: "A taken port is named by the TLS listener",
-  ignore: !NET,
-  fn() {
-    using listening = new Listening();
-    const { port } = listening;
-    assert.throws(() => listenTls({ host: HOST, port, backlog: 1, ...pair }), {
-      name: "AddrInUse",
-      message: `Cannot listen on ${HOST}:${port}: the port is already in use`,
-    });
-  },
+tlsTest("A taken port is named by the TLS listener", (listening) => {
+  const { port } = listening;
+  assert.throws(() => listenTls({ host: HOST, port, backlog: 1, ...pair }), {
+    name: "AddrInUse",
+    message: `Cannot listen on ${HOST}:${port}: the port is already in use`,
+  });
 });
 
 Deno.test({
