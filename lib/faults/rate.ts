@@ -32,11 +32,11 @@ export interface RateOptions {
  *
  * await using server = await EchoServer.start({
  *   port: 0,
- *   handler: ({ readable, writable }) =>
+ *   handler: ({ readable, writable, signal }) =>
  *     readable
  *       .pipeThrough(new LineStream())
  *       .pipeThrough(rate(7000))
- *       .pipeTo(writable),
+ *       .pipeTo(writable, { signal }),
  * });
  * ```
  *
