@@ -72,8 +72,8 @@ export function corrupter(
   const random = new Random(key);
   // Not a draw for each byte: the gaps between hits are drawn, from the
   // geometric distribution. Infinity if the probability is 0.
-  const gap = () =>
-    Math.floor(Math.log(1 - random.next()) / Math.log1p(-probability));
+  const scale = 1 / Math.log1p(-probability);
+  const gap = () => Math.floor(Math.log(1 - random.next()) * scale);
   let next = probability > 0 ? gap() : Infinity;
   return (chunk) => {
     const { length } = chunk;

@@ -4,7 +4,7 @@ import { checkChunk } from "./chunk.ts";
 
 /** Says when bytes that a {@linkcode holdingStream} holds go on. */
 export interface Release {
-  /** Takes note of a chunk that has come: at least one byte. */
+  /** Takes note of a chunk that has come. */
   arrived?(chunk: Uint8Array, now: number): void;
   /**
    * How many of the `held` bytes (at least one) go on now, in one chunk. If it
@@ -31,10 +31,10 @@ export interface Release {
 /** How much a {@linkcode holdingStream} holds, and by which clock. */
 export interface HoldingOptions {
   /**
-   * Bytes that may wait while more is taken. What waits is at most this and one
-   * chunk.
+   * Bytes that wait before no more is taken. The chunk that reaches it is still
+   * taken whole.
    *
-   * @default {0}
+   * @default {1}
    */
   room?: number;
   /**
@@ -99,7 +99,7 @@ class Holding {
 
   constructor(release: Release, options: HoldingOptions) {
     this.#release = release;
-    this.#room = options.room ?? 0;
+    this.#room = options.room ?? 1;
     this.#clock = options.clock ?? threadClock;
   }
 
@@ -116,7 +116,7 @@ class Holding {
       this.#fail(error);
       throw error;
     }
-    if (this.#bytes.length <= this.#room) return;
+    if (this.#bytes.length < this.#room) return;
     return new Promise((resolve) => this.#makeRoom = resolve);
   }
 
@@ -136,7 +136,7 @@ class Holding {
   }
 
   #take(chunk: Uint8Array): void {
-    if (chunk.length === 0 || this.#closed) return;
+    if (this.#closed) return;
     this.#release.arrived?.(chunk, this.#clock.now());
     this.#bytes.push(chunk);
     this.#serve();
@@ -150,7 +150,7 @@ class Holding {
     if (count === 0) return this.#wakeAt(this.#release.due!());
     const chunk = this.#bytes.take(count);
     this.#wanted = false;
-    if (this.#bytes.length <= this.#room) this.#makeRoom();
+    if (this.#bytes.length < this.#room) this.#makeRoom();
     this.output.enqueue(chunk);
     this.#closeIfOver();
   }

@@ -50,7 +50,8 @@ export interface LatencyOptions {
  * Makes a stream in which each byte waits for so long, and order holds. The
  * waits overlap: ten lines that come at once go on at once. When 1 MiB waits, no
  * more is taken. When the writable end closes, what waits still goes on in its
- * time.
+ * time: pass the connection's `signal` to `pipeTo`, which ends the wait when the
+ * server gives the connection up.
  *
  * @example A line comes back after 50 ms, more or less 20
  * ```ts
@@ -58,11 +59,11 @@ export interface LatencyOptions {
  *
  * await using server = await EchoServer.start({
  *   port: 0,
- *   handler: ({ readable, writable }) =>
+ *   handler: ({ readable, writable, signal }) =>
  *     readable
  *       .pipeThrough(new LineStream())
  *       .pipeThrough(latency(0.05, { jitter: 0.02, seed: 7 }))
- *       .pipeTo(writable),
+ *       .pipeTo(writable, { signal }),
  * });
  * ```
  *

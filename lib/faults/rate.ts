@@ -2,13 +2,12 @@ import { checkNumber } from "../util/check.ts";
 import type { Clock } from "./clock.ts";
 import { holdingStream } from "./holding_stream.ts";
 
-/** Seconds' worth of bytes that go on in one chunk, or a single byte. */
-const PIECE = 0.02;
+/** Milliseconds' worth of bytes that go on in one chunk; one byte at least. */
+const PIECE = 20;
 
 /**
- * Milliseconds' worth of bytes that may be made up for at once when the thread
- * was late, or when nothing came. With a piece it makes 100 ms: nobody gets more
- * than that at a time.
+ * Milliseconds' worth of bytes that are made up for when the thread was late, or
+ * that go on at once when none came for a while. With a piece it makes 100 ms.
  */
 const CREDIT = 80;
 
@@ -33,11 +32,11 @@ export interface RateOptions {
  *
  * await using server = await EchoServer.start({
  *   port: 0,
- *   handler: ({ readable, writable }) =>
+ *   handler: ({ readable, writable, signal }) =>
  *     readable
  *       .pipeThrough(new LineStream())
  *       .pipeThrough(rate(7000))
- *       .pipeTo(writable),
+ *       .pipeTo(writable, { signal }),
  * });
  * ```
  *
@@ -50,14 +49,15 @@ export function rate(
   options: RateOptions = {},
 ): TransformStream<Uint8Array, Uint8Array> {
   checkNumber("rate", bytesPerSecond, { min: 1 });
-  const piece = Math.max(1, Math.floor(bytesPerSecond * PIECE));
   // When all that has gone on would be through at this rate, in milliseconds.
   let through = -Infinity;
   return holdingStream({
     ready(held, now) {
       if (now < through) return 0;
-      const count = Math.min(held, piece);
-      through = Math.max(through, now - CREDIT) + count / bytesPerSecond * 1000;
+      through = Math.max(through, now - CREDIT);
+      const open = (now - through + PIECE) / 1000 * bytesPerSecond;
+      const count = Math.min(held, Math.max(1, Math.floor(open)));
+      through += count / bytesPerSecond * 1000;
       return count;
     },
     due: () => through,

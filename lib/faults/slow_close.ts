@@ -23,11 +23,11 @@ export interface SlowCloseOptions {
  *
  * await using server = await EchoServer.start({
  *   port: 0,
- *   handler: ({ readable, writable }) =>
+ *   handler: ({ readable, writable, signal }) =>
  *     readable
  *       .pipeThrough(new LineStream())
  *       .pipeThrough(slowClose(2))
- *       .pipeTo(writable),
+ *       .pipeTo(writable, { signal }),
  * });
  * ```
  *

@@ -172,6 +172,11 @@ Deno.test("datagramFaults drop, delay and corrupt as much as was asked for", () 
   assert.ok(Math.abs(hits - 5000) < 350, `${hits} bytes wrong`);
 });
 
+Deno.test("datagramFaults wait for no negative time", () => {
+  const faults = datagramFaults({ seed: 1, latency: 0.1, jitter: 1 });
+  for (let n = 1; n < 100; n++) assert.ok(faults.delay(n) >= 0);
+});
+
 Deno.test("isLost of 0 is never, of 1 always", () => {
   for (let n = 1; n < 1000; n++) {
     assert.equal(isLost(1, n, 0), false);

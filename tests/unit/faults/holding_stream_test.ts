@@ -65,6 +65,21 @@ for (const [name, make] of Object.entries(STAGES)) {
     assert.equal(clock.waits, false);
   });
 
+  Deno.test(`${name} closes with its last byte, before it is read again`, async () => {
+    const clock = new FakeClock();
+    const stage = make(clock);
+    const writer = stage.writable.getWriter();
+    const reader = stage.readable.getReader();
+    const read = reader.read();
+    writer.write(bytes("x"));
+    await turn();
+    writer.close();
+    await clock.advance(60_000);
+    assert.equal((await read).value?.length, 1);
+    await clock.advance(60_000);
+    await reader.closed;
+  });
+
   Deno.test(`${name} frees all when its reader cancels`, async () => {
     const clock = new FakeClock();
     const stage = make(clock);
