@@ -7,7 +7,7 @@
 
 import { causeOf, kindOf, type ProbeWire } from "./connect.ts";
 import { GreetingReader } from "./greeting.ts";
-import type { Line, Payload } from "./payload.ts";
+import { allocate, type Memory, type Payload } from "./payload.ts";
 import type { ProbeSettings } from "./options.ts";
 import type { Tally } from "./tally.ts";
 import { type Findings, Verifier } from "./verifier.ts";
@@ -45,7 +45,7 @@ export class Client implements Findings {
   readonly #verifier: Verifier;
   readonly #greeting: GreetingReader | undefined;
   readonly #inFlight: number;
-  readonly #line: Line;
+  readonly #line: Memory;
   /** The lines of one write. */
   readonly #out: Uint8Array<ArrayBuffer>;
   /** When each line under way was due and sent, by its number's remainder. */
@@ -86,7 +86,7 @@ export class Client implements Findings {
     if (settings.greeting) this.#greeting = new GreetingReader();
     this.#greetingSince = performance.now();
     this.#inFlight = settings.inFlight;
-    this.#line = payload.allocate();
+    this.#line = allocate(payload.size);
     this.#out = settings.inFlight === 1
       ? this.#line.bytes
       : new Uint8Array(settings.inFlight * payload.size);
@@ -97,7 +97,7 @@ export class Client implements Findings {
   /** Sends and receives until there is nothing more to do, and closes. */
   async run(): Promise<void> {
     const wire = this.#wire;
-    const buffer = new Uint8Array(
+    const buffer = allocate(
       Math.max(
         LEAST_READ,
         Math.min(MOST_READ, this.#inFlight * this.#context.payload.size),
@@ -107,7 +107,7 @@ export class Client implements Findings {
     if (this.#greeted) this.#begin();
     try {
       while (!this.#closed) {
-        const count = await wire.read(buffer);
+        const count = await wire.read(buffer.bytes);
         if (count === null) break;
         this.#take(buffer, count);
       }
@@ -211,10 +211,10 @@ export class Client implements Findings {
     this.settle();
   }
 
-  #take(buffer: Uint8Array, count: number): void {
+  #take(buffer: Memory, count: number): void {
     const now = this.#now = performance.now();
     if (!this.#greeted) {
-      this.#greet(buffer, count);
+      this.#greet(buffer.bytes, count);
       return;
     }
     const full = this.#isFull();

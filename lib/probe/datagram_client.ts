@@ -7,7 +7,7 @@
 
 import type { ClientContext, LineSource } from "./client.ts";
 import { causeOf, kindOf } from "./connect.ts";
-import { equalBytes, type Line } from "./payload.ts";
+import { allocate, equalBytes, type Memory } from "./payload.ts";
 
 /** The largest payload of a UDP datagram over IPv4, and one byte more. */
 const RECEIVE_BUFFER = 65_508;
@@ -29,7 +29,7 @@ export class DatagramClient {
   readonly #source: LineSource;
   readonly #context: ClientContext;
   readonly #inFlight: number;
-  readonly #scratch: Line;
+  readonly #scratch: Memory;
   /** By the line's number, in the order in which they were sent. */
   readonly #underWay = new Map<number, Waiting>();
   readonly #late = new Set<number>();
@@ -54,7 +54,7 @@ export class DatagramClient {
     this.#source = source;
     this.#context = context;
     this.#inFlight = context.settings.inFlight;
-    this.#scratch = context.payload.allocate();
+    this.#scratch = allocate(context.payload.size);
     const hostname = peer.hostname.includes(":") ? "::" : "0.0.0.0";
     this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
   }
@@ -179,7 +179,7 @@ export class DatagramClient {
       this.#underWay.set(number, { due, sent: now });
       this.#context.tally.lastSent = now;
       // The runtime may still read it when the next one is made.
-      const line = this.#context.payload.allocate();
+      const line = allocate(this.#context.payload.size);
       this.#context.payload.fill(line, this.#number, number);
       this.#socket.send(line.bytes, this.#peer).catch((error) => {
         if (!this.#closed) this.#fail(error);

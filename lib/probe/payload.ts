@@ -20,12 +20,16 @@ const FIRST_DIGIT = 0x30;
 /** Bits that half of the number's digits, or the connection's, can tell. */
 const HALF = 2 ** 24;
 
-/** Memory for one line, to be filled word by word. */
-export interface Line {
-  /** The line. */
+/** Bytes, and the same memory as words, the last one rounded up. */
+export interface Memory {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The same memory, rounded up to whole words. */
   readonly words: Uint32Array<ArrayBuffer>;
+}
+
+/** Gives memory for so many bytes. */
+export function allocate(size: number): Memory {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  return { words, bytes: new Uint8Array(words.buffer, 0, size) };
 }
 
 /** Which line it is. */
@@ -41,7 +45,7 @@ export class Payload {
   /** Bytes of a line, its LF counted. */
   readonly size: number;
   readonly #seed: number;
-  readonly #scratch: Line;
+  readonly #scratch: Memory;
 
   /**
    * @param size Bytes of a line, its LF counted, at least 16.
@@ -50,17 +54,11 @@ export class Payload {
   constructor(size: number, seed: number) {
     this.size = size;
     this.#seed = seed;
-    this.#scratch = this.allocate();
-  }
-
-  /** Gives memory for a line. */
-  allocate(): Line {
-    const words = new Uint32Array(Math.ceil(this.size / 4));
-    return { words, bytes: new Uint8Array(words.buffer, 0, this.size) };
+    this.#scratch = allocate(size);
   }
 
   /** Writes the line of that name. */
-  fill({ bytes, words }: Line, connection: number, number: number): void {
+  fill({ bytes, words }: Memory, connection: number, number: number): void {
     const low = number % HALF;
     const high = (number - low) / HALF;
     writeDigits(bytes, 0, connection);
@@ -116,6 +114,30 @@ export function equalBytes(
   let i = 0;
   while (i < length && a[aStart + i] === b[bStart + i]) i++;
   return i;
+}
+
+/** The same, word by word where the alignment allows it. */
+export function equalWords(
+  a: Memory,
+  aStart: number,
+  b: Memory,
+  bStart: number,
+  length: number,
+): number {
+  let equal = 0;
+  if (((aStart | bStart) & 3) === 0) {
+    const { words: left } = a;
+    const { words: right } = b;
+    const i = aStart >>> 2;
+    const j = bStart >>> 2;
+    const end = length >>> 2;
+    let word = 0;
+    while (word < end && left[i + word] === right[j + word]) word++;
+    equal = word * 4;
+  }
+  const rest = length - equal;
+  return equal +
+    equalBytes(a.bytes, aStart + equal, b.bytes, bStart + equal, rest);
 }
 
 /** Changes each byte that is an LF into 0x8a. */

@@ -146,8 +146,10 @@ class Runner {
   /** One connection that sends all its lines. */
   async #once(pace: Pace, peer: Deno.NetAddr | undefined): Promise<void> {
     const wire = peer ?? await this.#connect();
-    if (!wire || this.#aborted) return;
-    pace.begin(performance.now());
+    if (!wire) return;
+    const now = performance.now();
+    this.#start(now);
+    pace.begin(now);
     await this.#serve(wire, pace);
   }
 
@@ -188,7 +190,6 @@ class Runner {
   ): Promise<void> {
     const number = ++this.#numbers;
     this.#tally.connections++;
-    this.#start(performance.now());
     const client = "read" in to
       ? new Client(to, number, source, this.#context)
       : new DatagramClient(to, number, source, this.#context);

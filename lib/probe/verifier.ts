@@ -5,10 +5,12 @@
  */
 
 import {
+  allocate,
   equalBytes,
+  equalWords,
   LF,
-  type Line,
   type LineName,
+  type Memory,
   type Payload,
 } from "./payload.ts";
 
@@ -45,7 +47,7 @@ export class Verifier {
   readonly #payload: Payload;
   readonly #connection: number;
   readonly #findings: Findings;
-  readonly #line: Line;
+  readonly #line: Memory;
   readonly #skipped = new Map<number, boolean>();
   /** The line that must come next. */
   #expected = 0;
@@ -71,7 +73,7 @@ export class Verifier {
     this.#payload = payload;
     this.#connection = connection;
     this.#findings = findings;
-    this.#line = payload.allocate();
+    this.#line = allocate(payload.size);
   }
 
   /** The line that must come next. */
@@ -80,26 +82,26 @@ export class Verifier {
   }
 
   /** Takes bytes, of which the first `length` have come. */
-  push(bytes: Uint8Array, length: number, sent: number): void {
+  push(memory: Memory, length: number, sent: number): void {
     this.#sent = sent;
     let at = 0;
     while (at < length) {
       at += this.#collecting
-        ? this.#collect(bytes, at, length)
-        : this.#compare(bytes, at, length);
+        ? this.#collect(memory.bytes, at, length)
+        : this.#compare(memory, at, length);
     }
   }
 
   /** Returns how many bytes it took. */
-  #compare(bytes: Uint8Array, at: number, end: number): number {
+  #compare(memory: Memory, at: number, end: number): number {
     const { size } = this.#payload;
     if (!this.#filled) {
       this.#payload.fill(this.#line, this.#connection, this.#expected);
       this.#filled = true;
     }
     const wanted = Math.min(size - this.#matched, end - at);
-    const line = this.#line.bytes;
-    const equal = equalBytes(bytes, at, line, this.#matched, wanted);
+    const line = this.#line;
+    const equal = equalWords(memory, at, line, this.#matched, wanted);
     this.#matched += equal;
     if (equal < wanted || this.#expected >= this.#sent) {
       this.#startRecord();

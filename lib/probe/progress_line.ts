@@ -1,0 +1,46 @@
+/**
+ * How a probe goes, in one line that is written again in its place.
+ *
+ * @module
+ */
+
+import type { ProbeProgress } from "./options.ts";
+import { plural, showRate, showTime } from "./quantities.ts";
+
+/** Back to the first column. */
+const HOME = "\r";
+/** Clears from the cursor to the end of the line. */
+const CLEAR = "\x1b[K";
+
+/** Columns of the bar that fills with time. */
+const BAR = 12;
+
+/** The line, with what puts it in place of the last one. */
+export function progressLine(
+  progress: ProbeProgress,
+  columns: number,
+): string {
+  const { linesPerSecond, p50, p99, errors, seconds, secondsLeft } = progress;
+  const left = secondsLeft === undefined
+    ? `${seconds.toFixed(0)} s`
+    : `${filled(seconds / (seconds + secondsLeft))} ${
+      Math.ceil(secondsLeft)
+    } s left`;
+  const parts = [
+    showRate(linesPerSecond).padStart(12),
+    `p50 ${showTime(p50).padEnd(7)}`,
+    `p99 ${showTime(p99).padEnd(7)}`,
+    plural(errors, "error"),
+    left,
+  ];
+  // A full last column would wrap.
+  return HOME + parts.join("  ").slice(0, columns - 1) + CLEAR;
+}
+
+/** Takes the line away. */
+export const NO_PROGRESS = HOME + CLEAR;
+
+function filled(share: number): string {
+  const done = Math.round(Math.min(1, share) * BAR);
+  return "━".repeat(done) + "─".repeat(BAR - done);
+}
