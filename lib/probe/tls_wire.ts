@@ -6,11 +6,15 @@
  */
 
 import tls from "node:tls";
+import { reasonOf } from "../util/text.ts";
 import type { ProbeWire, Trust } from "./connect.ts";
 import type { Target } from "./options.ts";
 
 /** Bytes that are held before the socket is no longer read. */
 const HELD = 256 * 1024;
+
+/** The codes of OpenSSL and Node for certificates that are not trusted. */
+const UNTRUSTED = /CERT|VERIFY/;
 
 /**
  * Opens a TLS connection.
@@ -42,7 +46,9 @@ export async function connectTls(
     if (fingerprint !== undefined) checkFingerprint(socket, fingerprint);
   } catch (error) {
     socket.destroy();
-    throw error;
+    throw UNTRUSTED.test((error as { code?: string }).code ?? "")
+      ? new Error(`the certificate is not trusted: ${reasonOf(error)}`)
+      : error;
   } finally {
     signal.removeEventListener("abort", giveUp);
   }

@@ -155,11 +155,15 @@ export class Verifier {
     } else if (ours) {
       this.#again(name.number);
     } else if (asked && (name || this.#resembles(record))) {
+      const what = this.#difference(record, name);
       this.#expect(expected + 1);
-      this.#findings.wrong(expected, this.#difference(record, name));
+      this.#findings.wrong(expected, what);
     } else if (!this.#lostTrack) {
-      const what = name ? foreign(name) : `${record.length} bytes`;
-      this.#findings.unasked(`${what} that answer no line`);
+      this.#findings.unasked(
+        name
+          ? `${foreign(name)}, which was not sent here`
+          : `${record.length} bytes that answer no line`,
+      );
     }
   }
 
@@ -201,7 +205,7 @@ export class Verifier {
       end++;
     }
     const start = equalBytes(record, 0, line, 0, record.length);
-    return start + end >= record.length / 2;
+    return start + end >= this.#payload.size / 2;
   }
 
   #difference(record: Uint8Array, name: LineName | undefined): string {
