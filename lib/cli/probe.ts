@@ -12,6 +12,7 @@ import {
   resolveProbe,
 } from "../probe/options.ts";
 import { type ProbeResult, runProbe } from "../probe/runner.ts";
+import { verdictOf } from "../probe/verdict.ts";
 import { reasonOf } from "../util/text.ts";
 
 /** Columns of a report that goes elsewhere than to a terminal, or at most. */
@@ -70,16 +71,16 @@ export async function probeCommand(
   } = surroundings;
   const progress = await progressOn(stderr);
   try {
+    const target = parseTarget(command.address);
     const settings = resolveProbe({
       ...command.options,
       ...await trustOf(command),
       ...progress && { onProgress: progress.show },
       ...signal && { signal },
-    });
-    if (command.maxP99 !== undefined) settings.maxP99 = command.maxP99;
-    const result = await runProbe(parseTarget(command.address), settings);
+    }, target);
+    const result = await runProbe(target, settings);
     progress?.clear();
-    return await show(result, settings, command.json, stdout, !noColor);
+    return await show(command, result, settings, stdout, !noColor);
   } catch (error) {
     progress?.clear();
     stderr.write(`echoserver: ${reasonOf(error)}\n`);
@@ -87,25 +88,25 @@ export async function probeCommand(
   }
 }
 
+/** Writes the report, and gives the exit code. */
 async function show(
+  { json, maxP99 }: ProbeCommand,
   result: ProbeResult,
   settings: ProbeSettings,
-  json: boolean,
   stdout: Screen,
-  colour: boolean,
+  mayColour: boolean,
 ): Promise<number> {
-  // A health check's start must not pay for the drawings of others.
-  const { textReport, verdictOf } = await import("../probe/text_report.ts");
-  const { ok } = verdictOf(result, settings);
-  const columns = stdout.columns();
-  stdout.write(
-    json
-      ? `${JSON.stringify({ ...result.report, ok })}\n`
-      : textReport(result, settings, {
-        width: Math.min(columns ?? WIDTH, WIDTH),
-        colour: colour && columns !== undefined,
-      }),
-  );
+  const { ok } = verdictOf(result, maxP99);
+  if (json) {
+    stdout.write(`${JSON.stringify({ ...result.report, ok })}\n`);
+  } else {
+    // What is drawn takes time to load, which JSON does not need.
+    const { textReport } = await import("../probe/text_report.ts");
+    const columns = stdout.columns();
+    const width = Math.min(columns ?? WIDTH, WIDTH);
+    const colour = mayColour && columns !== undefined;
+    stdout.write(textReport(result, settings, { width, colour, maxP99 }));
+  }
   return ok ? 0 : 1;
 }
 

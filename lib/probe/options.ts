@@ -56,33 +56,35 @@ export interface ProbeOptions {
 
 /** Options of a probe, resolved. */
 export interface ProbeSettings {
-  connections: number;
-  rate: number;
-  duration: number | undefined;
-  inFlight: number;
-  count: number | undefined;
-  size: number;
-  reconnect: boolean;
-  timeout: number;
-  caCert?: string;
-  fingerprint?: string;
-  greeting: boolean;
-  seed: number;
-  signal?: AbortSignal;
-  onProgress?: (progress: ProbeProgress) => void;
-  maxP99?: number;
+  readonly connections: number;
+  readonly rate: number;
+  readonly duration: number | undefined;
+  readonly inFlight: number;
+  readonly count: number | undefined;
+  readonly size: number;
+  readonly reconnect: boolean;
+  readonly timeout: number;
+  readonly caCert?: string;
+  readonly fingerprint?: string;
+  readonly greeting: boolean;
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ProbeProgress) => void;
 }
 
 /** Where to. */
 export interface Target {
-  transport: "tcp" | "tls" | "udp" | "unix";
-  hostname: string;
-  port: number;
-  path: string;
+  readonly transport: "tcp" | "tls" | "udp" | "unix";
+  readonly hostname: string;
+  readonly port: number;
+  readonly path: string;
 }
 
 /** Fills in the defaults. */
-export function resolveProbe(options: ProbeOptions): ProbeSettings {
+export function resolveProbe(
+  options: ProbeOptions,
+  _target?: Pick<Target, "transport">,
+): ProbeSettings {
   const { count } = options;
   return {
     connections: 10,

@@ -49,11 +49,12 @@ export class Payload {
 
   /**
    * @param size Bytes of a line, its LF counted, at least 16.
-   * @param seed What the lines are drawn from, besides their names.
+   * @param seed What the lines are drawn from, besides their names: a whole
+   * number.
    */
   constructor(size: number, seed: number) {
     this.size = size;
-    this.#seed = seed;
+    this.#seed = seed ^ Math.floor(seed / 2 ** 32);
     this.#scratch = allocate(size);
   }
 

@@ -39,6 +39,7 @@ export async function probe(
   address: string,
   options: ProbeOptions = {},
 ): Promise<ProbeReport> {
-  const settings = resolveProbe(options);
-  return (await runProbe(parseTarget(address), settings)).report;
+  const target = parseTarget(address);
+  const settings = resolveProbe(options, target);
+  return (await runProbe(target, settings)).report;
 }

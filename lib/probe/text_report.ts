@@ -13,8 +13,9 @@ import {
   showRate,
   showTime,
 } from "./quantities.ts";
-import type { ProbeErrors, ProbeReport, ProbeTimes } from "./report.ts";
+import type { ProbeReport, ProbeTimes } from "./report.ts";
 import type { ProbeResult } from "./runner.ts";
+import { errorsIn, verdictOf } from "./verdict.ts";
 
 /** Rows of the histogram. */
 const BINS = 12;
@@ -37,16 +38,12 @@ const PERCENTILES: readonly (readonly [string, keyof ProbeTimes])[] = [
 
 /** How the report is shown. */
 export interface TextReportOptions {
+  /** Milliseconds that the 99th percentile may have. */
+  maxP99?: number | undefined;
   /** Columns that it may take. */
   width: number;
   /** Whether it may have colours. */
   colour: boolean;
-}
-
-/** What went wrong, or that nothing did: for the last line, and the exit code. */
-export interface Verdict {
-  ok: boolean;
-  text: string;
 }
 
 /** Marks text for a terminal. */
@@ -58,41 +55,14 @@ interface Style {
   plot(text: string): string;
 }
 
-/** Judges a report, also by the 99th percentile that was asked for. */
-export function verdictOf(
-  { report, aborted }: Pick<ProbeResult, "report" | "aborted">,
-  { maxP99 }: Pick<ProbeSettings, "maxP99">,
-): Verdict {
-  const { lines, ok, first_error: first } = report;
-  const { p99 } = report.latency_ms;
-  const errors = errorsIn(report.errors);
-  if (lines === 0) {
-    const reason = first ?? (aborted ? "stopped too early" : "none was sent");
-    return { ok: false, text: `no line came back: ${reason}` };
-  }
-  if (errors) return { ok: false, text: `${errors}; the first: ${first}` };
-  if (!ok) {
-    const text = `all connections ended early, after ${plural(lines, "line")}`;
-    return { ok: false, text };
-  }
-  const limit = maxP99 === undefined ? "" : showTime(maxP99);
-  if (limit && p99! > maxP99!) {
-    return { ok: false, text: `p99 is ${showTime(p99)}, above ${limit}` };
-  }
-  const right = lines === 1
-    ? "the line came back right"
-    : `all ${showCount(lines)} lines came back right`;
-  return { ok: true, text: limit ? `${right}, p99 within ${limit}` : right };
-}
-
 /** Writes the report, in lines that each end with LF. */
 export function textReport(
   result: ProbeResult,
   settings: ProbeSettings,
-  { width, colour }: TextReportOptions,
+  { width, colour, maxP99 }: TextReportOptions,
 ): string {
   const style = colour ? COLOURED : PLAIN;
-  const verdict = verdictOf(result, settings);
+  const verdict = verdictOf(result, maxP99);
   const mark = verdict.ok ? style.good("✔ OK") : style.bad("✘ FAILED");
   const blocks = [
     [
@@ -187,12 +157,6 @@ function histogram(
 
 function row(label: string, value: string): string {
   return `${label.padEnd(LABEL)} ${value}`;
-}
-
-/** Kinds of errors and how many; empty without any. */
-function errorsIn(errors: ProbeErrors): string {
-  return Object.entries(errors).filter(([, count]) => count > 0)
-    .map(([kind, count]) => `${showCount(count)} ${kind}`).join(", ");
 }
 
 /** Breaks text between words, so that it fits. */
