@@ -12,6 +12,12 @@ const HOME = "\r";
 /** Clears from the cursor to the end of the line. */
 const CLEAR = "\x1b[K";
 
+/**
+ * Columns that are left free: the terminal shows `^C` there, and what wraps
+ * could not be cleared.
+ */
+const CTRL_C = 3;
+
 /** Columns of the bar that fills with time. */
 const BAR = 12;
 
@@ -21,20 +27,20 @@ export function progressLine(
   columns: number,
 ): string {
   const { linesPerSecond, p50, p99, errors, seconds, secondsLeft } = progress;
-  const left = secondsLeft === undefined
+  const time = secondsLeft === undefined
     ? `${seconds.toFixed(0)} s`
-    : `${filled(seconds / (seconds + secondsLeft))} ${
-      Math.ceil(secondsLeft)
-    } s left`;
+    : `${Math.ceil(secondsLeft)} s left  ${
+      filled(seconds / (seconds + secondsLeft))
+    }`;
   const parts = [
     showRate(linesPerSecond).padStart(12),
     `p50 ${showTime(p50).padEnd(7)}`,
     `p99 ${showTime(p99).padEnd(7)}`,
     plural(errors, "error"),
-    left,
+    time,
   ];
-  // A full last column would wrap.
-  return HOME + parts.join("  ").slice(0, columns - 1) + CLEAR;
+  const line = parts.join("  ").slice(0, columns - CTRL_C);
+  return HOME + line + CLEAR;
 }
 
 /** Takes the line away. */

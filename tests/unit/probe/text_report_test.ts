@@ -146,8 +146,8 @@ Deno.test("The progress line fits the terminal, and is written in its place", ()
   };
   const line = progressLine(progress, 80);
   assert.match(line, /^\r +333,333\/s {2}p50 80\.0 µs +p99 1\.25 ms +1 error /);
-  assert(line.endsWith("7 s left\x1b[K"));
+  assert(line.endsWith("7 s left  ━━━━────────\x1b[K"));
   for (const columns of [80, 40, 20]) {
-    assert([...progressLine(progress, columns)].length - 4 < columns);
+    assert([...progressLine(progress, columns)].length - 4 <= columns - 3);
   }
 });
