@@ -1,0 +1,342 @@
+/**
+ * One stream connection of a probe: sends lines, awaits their answers, and has
+ * them compared.
+ *
+ * @module
+ */
+
+import { causeOf, kindOf, type ProbeWire } from "./connect.ts";
+import { GreetingReader } from "./greeting.ts";
+import { allocate, type Memory, type Payload } from "./payload.ts";
+import type { ProbeSettings } from "./options.ts";
+import type { Tally } from "./tally.ts";
+import { type Findings, Verifier } from "./verifier.ts";
+
+/** Bytes of a connection's read buffer, at least and at most. */
+const LEAST_READ = 4096;
+const MOST_READ = 256 * 1024;
+
+/** Milliseconds that a server gets to answer our FIN. */
+const FIN_GRACE = 100;
+
+/** Where a client gets its lines from. */
+export interface LineSource {
+  /** When the latency of the next line begins; NaN if none is due. */
+  take(now: number): number;
+  /** The client could have sent until now. */
+  wasFree(now: number): void;
+  /** Whether there will never be another line. */
+  readonly over: boolean;
+}
+
+/** What all clients of a probe share. */
+export interface ClientContext {
+  readonly settings: ProbeSettings;
+  readonly payload: Payload;
+  readonly tally: Tally;
+}
+
+/** One connection, from when it is open to its end. */
+export class Client implements Findings {
+  readonly #wire: ProbeWire;
+  readonly #number: number;
+  readonly #source: LineSource;
+  readonly #context: ClientContext;
+  readonly #verifier: Verifier;
+  readonly #greeting: GreetingReader | undefined;
+  readonly #inFlight: number;
+  readonly #line: Memory;
+  /** The lines of one write. */
+  readonly #out: Uint8Array<ArrayBuffer>;
+  /** When each line under way was due and sent, by its number's remainder. */
+  readonly #due: Float64Array;
+  readonly #sent: Float64Array;
+  /** The number of the next line. */
+  #next = 0;
+  /** Lines below this number are not waited for any more. */
+  #expired = 0;
+  /** What is being written; undefined if nothing is. */
+  #writing: Uint8Array<ArrayBuffer> | undefined;
+  #greeted: boolean;
+  #greetingSince: number;
+  #now = 0;
+  #finishing: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+  #aborted = false;
+
+  /**
+   * @param wire The connection.
+   * @param number Its number, from 1.
+   * @param source Says when to send.
+   * @param context What all clients share.
+   */
+  constructor(
+    wire: ProbeWire,
+    number: number,
+    source: LineSource,
+    context: ClientContext,
+  ) {
+    const { payload, settings } = context;
+    this.#wire = wire;
+    this.#number = number;
+    this.#source = source;
+    this.#context = context;
+    this.#verifier = new Verifier(payload, number, this);
+    this.#greeted = !settings.greeting;
+    if (settings.greeting) this.#greeting = new GreetingReader();
+    this.#greetingSince = performance.now();
+    this.#inFlight = settings.inFlight;
+    this.#line = allocate(payload.size);
+    this.#out = settings.inFlight === 1
+      ? this.#line.bytes
+      : new Uint8Array(settings.inFlight * payload.size);
+    this.#due = new Float64Array(settings.inFlight);
+    this.#sent = new Float64Array(settings.inFlight);
+  }
+
+  /** Sends and receives until there is nothing more to do, and closes. */
+  async run(): Promise<void> {
+    const wire = this.#wire;
+    const buffer = allocate(
+      Math.max(
+        LEAST_READ,
+        Math.min(MOST_READ, this.#inFlight * this.#context.payload.size),
+      ),
+    );
+    this.#now = performance.now();
+    if (this.#greeted) this.#begin();
+    try {
+      while (!this.#closed) {
+        const count = await wire.read(buffer.bytes);
+        if (count === null) break;
+        this.#take(buffer, count);
+      }
+      this.#end("lost", "the server ended the connection");
+    } catch (error) {
+      this.#end(kindOf(error) ?? "reset", causeOf(error));
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** A line may be due. */
+  wake(now: number): void {
+    this.#send(now);
+  }
+
+  /** Gives up lines that have been under way too long. */
+  sweep(now: number): void {
+    const { settings, tally } = this.#context;
+    const latest = now - settings.timeout * 1000;
+    if (!this.#greeted && this.#greetingSince < latest) {
+      tally.error("timeout", `no greeting within ${settings.timeout} s`);
+      this.#close();
+      return;
+    }
+    const full = this.#isFull();
+    let oldest = this.#oldest();
+    while (oldest < this.#next && this.#sentAt(oldest) < latest) {
+      this.#expired = ++oldest;
+      tally.error(
+        "timeout",
+        `${this.#name(oldest - 1)} had no answer within ${settings.timeout} s`,
+      );
+    }
+    this.#send(now, full);
+    this.settle();
+  }
+
+  /** Ends the connection if there is nothing more to do. */
+  settle(): void {
+    if (this.#finishing !== undefined || this.#closed) return;
+    if (!this.#source.over || this.#oldest() < this.#next) return;
+    if (this.#context.settings.reconnect || !this.#greeted) {
+      this.#close();
+      return;
+    }
+    // What comes before the server's FIN is compared too.
+    this.#finishing = setTimeout(() => this.#close(), FIN_GRACE);
+    this.#wire.closeWrite().catch(() => this.#close());
+  }
+
+  /** Closes at once; what is under way does not count. */
+  abort(): void {
+    this.#aborted = true;
+    this.#close();
+  }
+
+  /** A line is right. */
+  right(number: number): void {
+    if (number < this.#expired) return;
+    const { settings, tally } = this.#context;
+    const sent = this.#sentAt(number);
+    if (this.#now - sent > settings.timeout * 1000) {
+      const text = `${this.#name(number)} was late`;
+      tally.error("timeout", text);
+    } else {
+      tally.right(this.#due[number % this.#inFlight]!, sent, this.#now);
+    }
+  }
+
+  /** A line is wrong. */
+  wrong(number: number, what: string): void {
+    if (number < this.#expired) return;
+    this.#context.tally.error("wrong", this.#say(what));
+  }
+
+  /** A later line came. */
+  skipped(number: number): boolean {
+    if (number < this.#expired) return false;
+    this.#context.tally.error("lost", `${this.#name(number)} was skipped`);
+    return true;
+  }
+
+  /** A skipped line came after all. */
+  misordered(number: number, wasLost: boolean): void {
+    if (!wasLost) return;
+    const { tally } = this.#context;
+    tally.errors.lost--;
+    tally.error("wrong", `${this.#name(number)} came out of order`);
+  }
+
+  /** Something came that nobody waits for. */
+  unasked(what: string): void {
+    this.#context.tally.error("wrong", this.#say(what));
+  }
+
+  #begin(): void {
+    this.#greeted = true;
+    this.#source.wasFree(this.#now);
+    this.#send(this.#now);
+    this.settle();
+  }
+
+  #take(buffer: Memory, count: number): void {
+    const now = this.#now = performance.now();
+    if (!this.#greeted) {
+      this.#greet(buffer.bytes, count);
+      return;
+    }
+    const full = this.#isFull();
+    this.#verifier.push(buffer, count, this.#next);
+    this.#send(now, full);
+    if (this.#source.over) this.settle();
+  }
+
+  #greet(buffer: Uint8Array, count: number): void {
+    const { tally } = this.#context;
+    try {
+      const name = this.#greeting!.push(buffer.subarray(0, count));
+      if (name === undefined) return;
+      tally.greeted(name);
+      this.#begin();
+    } catch (error) {
+      tally.error("wrong", this.#say(causeOf(error)));
+      this.#close();
+    }
+  }
+
+  /** Sends what is due, as far as there is room. */
+  #send(now: number, wasFull = this.#isFull()): void {
+    if (this.#writing || !this.#greeted || this.#closed) return;
+    if (!wasFull) this.#source.wasFree(now);
+    const { payload } = this.#context;
+    let lines = 0;
+    for (let room = this.#inFlight - this.#underWay(); room > 0; room--) {
+      const due = this.#source.take(now);
+      if (Number.isNaN(due)) break;
+      const slot = this.#next % this.#inFlight;
+      this.#due[slot] = due;
+      this.#sent[slot] = now;
+      payload.fill(this.#line, this.#number, this.#next++);
+      if (this.#inFlight > 1) {
+        this.#out.set(this.#line.bytes, lines * payload.size);
+      }
+      lines++;
+    }
+    if (lines === 0) return;
+    this.#context.tally.lastSent = now;
+    const { size } = payload;
+    this.#write(
+      lines === this.#inFlight
+        ? this.#out
+        : this.#out.subarray(0, lines * size),
+    );
+  }
+
+  #write(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#writing = bytes;
+    this.#wire.write(bytes).then(this.#written, this.#unwritten);
+  }
+
+  readonly #written = (count: number): void => {
+    const bytes = this.#writing!;
+    if (count < bytes.length) {
+      if (!this.#closed) this.#write(bytes.subarray(count));
+      return;
+    }
+    this.#writing = undefined;
+    // Answers that came before the write was done have made room.
+    if (this.#underWay() < this.#inFlight) this.#send(performance.now(), true);
+  };
+
+  readonly #unwritten = (error: unknown): void => {
+    this.#end(kindOf(error) ?? "reset", causeOf(error));
+    this.#close();
+  };
+
+  /** Counts the lines that are under way as errors, once. */
+  #end(
+    kind: "lost" | "reset" | "timeout" | "refused" | "wrong",
+    what: string,
+  ): void {
+    if (this.#closed || this.#aborted) return;
+    const lines = this.#underWay();
+    const { tally } = this.#context;
+    this.#expired = this.#next;
+    if (kind === "reset" && this.#finishing === undefined) {
+      tally.error(kind, this.#say(what), Math.max(1, lines));
+    } else if (!this.#greeted) {
+      tally.error("lost", this.#say(`${what} before its greeting`));
+    } else {
+      tally.error(kind, this.#say(what), lines);
+    }
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#finishing);
+    try {
+      this.#wire.close();
+    } catch {
+      // The runtime has closed it.
+    }
+  }
+
+  /** The oldest line that is waited for. */
+  #oldest(): number {
+    return Math.max(this.#verifier.expected, this.#expired);
+  }
+
+  #underWay(): number {
+    return this.#next - this.#oldest();
+  }
+
+  #isFull(): boolean {
+    return this.#writing !== undefined || this.#underWay() >= this.#inFlight;
+  }
+
+  #sentAt(number: number): number {
+    return this.#sent[number % this.#inFlight]!;
+  }
+
+  #name(number: number): string {
+    return this.#say(`line ${number}`);
+  }
+
+  #say(what: string): string {
+    return `connection ${this.#number}: ${what}`;
+  }
+}

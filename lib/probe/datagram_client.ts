@@ -1,0 +1,218 @@
+/**
+ * One UDP socket of a probe: each line is a datagram. Datagrams may overtake each
+ * other, so an answer is matched by what it says, not by when it comes.
+ *
+ * @module
+ */
+
+import type { ClientContext, LineSource } from "./client.ts";
+import { causeOf, kindOf } from "./connect.ts";
+import { allocate, equalBytes, type Memory } from "./payload.ts";
+
+/** The largest payload of a UDP datagram over IPv4, and one byte more. */
+const RECEIVE_BUFFER = 65_508;
+
+/** Timed-out lines that are remembered, so that a late answer is known. */
+const REMEMBERED = 65_536;
+
+/** A line under way. */
+interface Waiting {
+  due: number;
+  sent: number;
+}
+
+/** One socket, from when it is open to its end. */
+export class DatagramClient {
+  readonly #socket: Deno.DatagramConn;
+  readonly #peer: Deno.NetAddr;
+  readonly #number: number;
+  readonly #source: LineSource;
+  readonly #context: ClientContext;
+  readonly #inFlight: number;
+  readonly #scratch: Memory;
+  /** By the line's number, in the order in which they were sent. */
+  readonly #underWay = new Map<number, Waiting>();
+  readonly #late = new Set<number>();
+  /** The number of the next line. */
+  #next = 0;
+  #closed = false;
+
+  /**
+   * @param peer Where to: an IP address, as the runtime writes it.
+   * @param number The socket's number, from 1.
+   * @param source Says when to send.
+   * @param context What all clients share.
+   */
+  constructor(
+    peer: Deno.NetAddr,
+    number: number,
+    source: LineSource,
+    context: ClientContext,
+  ) {
+    this.#peer = peer;
+    this.#number = number;
+    this.#source = source;
+    this.#context = context;
+    this.#inFlight = context.settings.inFlight;
+    this.#scratch = allocate(context.payload.size);
+    const hostname = peer.hostname.includes(":") ? "::" : "0.0.0.0";
+    this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
+  }
+
+  /** Sends and receives until there is nothing more to do, and closes. */
+  async run(): Promise<void> {
+    const buffer = new Uint8Array(RECEIVE_BUFFER);
+    this.wake(performance.now());
+    this.settle();
+    try {
+      while (!this.#closed) {
+        const [datagram, from] = await this.#socket.receive(buffer);
+        this.#take(datagram, from as Deno.NetAddr);
+      }
+    } catch (error) {
+      // The runtime says so when a socket is closed under a receive.
+      if (!this.#closed) this.#fail(error);
+    } finally {
+      this.abort();
+    }
+  }
+
+  /** A line may be due. */
+  wake(now: number): void {
+    this.#send(now);
+  }
+
+  /** Gives up lines that have been under way too long. */
+  sweep(now: number): void {
+    const { settings, tally } = this.#context;
+    const latest = now - settings.timeout * 1000;
+    const full = this.#isFull();
+    for (const [number, { sent }] of this.#underWay) {
+      if (sent >= latest) break;
+      this.#underWay.delete(number);
+      this.#remember(number);
+      const text = `had no answer within ${settings.timeout} s`;
+      tally.error("timeout", this.#say(`line ${number} ${text}`));
+    }
+    this.#send(now, full);
+    this.settle();
+  }
+
+  /** Ends if there is nothing more to do. */
+  settle(): void {
+    if (this.#source.over && this.#underWay.size === 0) this.abort();
+  }
+
+  /** Closes at once; what is under way does not count. */
+  abort(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.close();
+  }
+
+  #take(datagram: Uint8Array, from: Deno.NetAddr): void {
+    const now = performance.now();
+    const full = this.#isFull();
+    const { hostname, port } = this.#peer;
+    if (from.port !== port || from.hostname !== hostname) {
+      this.#wrong(`an answer came from ${from.hostname}:${from.port}`);
+      return;
+    }
+    this.#judge(datagram, now);
+    this.#send(now, full);
+    this.settle();
+  }
+
+  #judge(datagram: Uint8Array, now: number): void {
+    const name = this.#context.payload.recognize(datagram);
+    if (!name) {
+      this.#blame(datagram);
+    } else if (name.connection !== this.#number) {
+      const { connection, number } = name;
+      this.#wrong(`line ${number} of connection ${connection} came here`);
+    } else if (this.#underWay.has(name.number)) {
+      this.#right(name.number, now);
+    } else if (!this.#late.delete(name.number)) {
+      this.#wrong(`line ${name.number} came twice`);
+    }
+  }
+
+  #right(number: number, now: number): void {
+    const { settings, tally } = this.#context;
+    const { due, sent } = this.#underWay.get(number)!;
+    this.#underWay.delete(number);
+    if (now - sent > settings.timeout * 1000) {
+      tally.error("timeout", this.#say(`line ${number} was late`));
+    } else {
+      tally.right(due, sent, now);
+    }
+  }
+
+  /** Finds the line that a changed datagram is most like. */
+  #blame(datagram: Uint8Array): void {
+    const { size } = this.#context.payload;
+    let best: { number: number; at: number } | undefined;
+    for (const number of this.#underWay.keys()) {
+      this.#context.payload.fill(this.#scratch, this.#number, number);
+      const line = this.#scratch.bytes;
+      const at = equalBytes(datagram, 0, line, 0, datagram.length);
+      if (!best || at > best.at) best = { number, at };
+    }
+    if (!best) {
+      this.#wrong(`${datagram.length} bytes that answer no line`);
+      return;
+    }
+    this.#underWay.delete(best.number);
+    const cut = datagram.length === size
+      ? ""
+      : `, ${datagram.length} of ${size} bytes`;
+    this.#wrong(`line ${best.number} differs from byte ${best.at} on${cut}`);
+  }
+
+  /** Sends what is due, as far as there is room. */
+  #send(now: number, wasFull = this.#isFull()): void {
+    if (!wasFull) this.#source.wasFree(now);
+    while (!this.#isFull() && !this.#closed) {
+      const due = this.#source.take(now);
+      if (Number.isNaN(due)) break;
+      const number = this.#next++;
+      this.#underWay.set(number, { due, sent: now });
+      this.#context.tally.lastSent = now;
+      // The runtime may still read it when the next one is made.
+      const line = allocate(this.#context.payload.size);
+      this.#context.payload.fill(line, this.#number, number);
+      this.#socket.send(line.bytes, this.#peer).catch((error) => {
+        if (!this.#closed) this.#fail(error);
+      });
+    }
+  }
+
+  #isFull(): boolean {
+    return this.#underWay.size >= this.#inFlight;
+  }
+
+  #remember(number: number): void {
+    this.#late.add(number);
+    if (this.#late.size <= REMEMBERED) return;
+    for (const oldest of this.#late) {
+      this.#late.delete(oldest);
+      break;
+    }
+  }
+
+  /** The system does not let us send, or receive. */
+  #fail(error: unknown): void {
+    const kind = kindOf(error) ?? "lost";
+    const { tally } = this.#context;
+    tally.error(kind, this.#say(causeOf(error)), this.#underWay.size || 1);
+    this.abort();
+  }
+
+  #wrong(what: string): void {
+    this.#context.tally.error("wrong", this.#say(what));
+  }
+
+  #say(what: string): string {
+    return `connection ${this.#number}: ${what}`;
+  }
+}

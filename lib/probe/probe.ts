@@ -1,0 +1,45 @@
+/**
+ * Proves an echo path and measures it.
+ *
+ * @module
+ */
+
+import { parseTarget, type ProbeOptions, resolveProbe } from "./options.ts";
+import type { ProbeReport } from "./report.ts";
+import { runProbe } from "./runner.ts";
+
+/**
+ * Sends lines to whatever echoes, compares every byte that comes back, and
+ * measures how long it takes. Each line differs from every other.
+ *
+ * A server that loses, changes or refuses something makes no exception: the
+ * report says so.
+ *
+ * @example Is every line right, and the 99th percentile below 10 ms?
+ * ```ts
+ * import { EchoServer, probe } from "@echoserver/echoserver";
+ * import assert from "node:assert/strict";
+ *
+ * await using server = await EchoServer.start({ port: 0, host: "127.0.0.1" });
+ * const report = await probe(`127.0.0.1:${server.addr.port}`, { count: 1000 });
+ * assert(report.ok);
+ * console.log(report.lines_per_second, report.latency_ms.p99);
+ * ```
+ *
+ * @param address What to probe: `host:port`, or a URL of `tcp:`, `tls:`, `udp:`
+ * or `unix:`; IPv6 in brackets.
+ * @param options How, how fast and how long; times are in seconds.
+ * @returns What was found, once it has ended; early if `signal` aborts.
+ * @throws {TypeError} If the address or an option is of the wrong kind.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {Error} If there can be no connection: the name does not resolve, the
+ * certificate is not trusted, a permission is missing.
+ */
+export async function probe(
+  address: string,
+  options: ProbeOptions = {},
+): Promise<ProbeReport> {
+  const target = parseTarget(address);
+  const settings = resolveProbe(options, target);
+  return (await runProbe(target, settings)).report;
+}

@@ -1,0 +1,126 @@
+/**
+ * What a probe found.
+ *
+ * @module
+ */
+
+import type { LatencyHistogram } from "./latency_histogram.ts";
+import type { Tally } from "./tally.ts";
+
+/** How often what went wrong. */
+export interface ProbeErrors {
+  /** Lines whose answer did not come before the end of the stream. */
+  lost: number;
+  /** Answers that were changed, doubled, out of order or somebody else's. */
+  wrong: number;
+  /** Lines, or connections, that were not answered in time. */
+  timeout: number;
+  /** Connections that were refused. */
+  refused: number;
+  /** Lines under way when their connection was reset. */
+  reset: number;
+}
+
+/** Times in milliseconds; null where there was nothing to measure. */
+export interface ProbeTimes {
+  /** The shortest. */
+  min: number | null;
+  /** The median. */
+  p50: number | null;
+  /** Nine in ten took no longer. */
+  p90: number | null;
+  /** 99 in 100 took no longer. */
+  p99: number | null;
+  /** 999 in 1000 took no longer. */
+  p99_9: number | null;
+  /** The longest. */
+  max: number | null;
+  /** The arithmetic mean. */
+  mean: number | null;
+}
+
+/** What a probe found, as its JSON has it. */
+export interface ProbeReport {
+  /** What was probed, with its scheme. */
+  target: string;
+  /** Lines that came back right. */
+  lines: number;
+  /** The same for each second. */
+  lines_per_second: number;
+  /** Bytes of these lines. */
+  bytes: number;
+  /** Connections that were open. */
+  connections: number;
+  /** How often what went wrong. */
+  errors: ProbeErrors;
+  /**
+   * From when a line was sent, or with a rate from when it was due, to its
+   * answer.
+   */
+  latency_ms: ProbeTimes;
+  /** From when a line was sent; only with a rate. */
+  uncorrected_latency_ms?: ProbeTimes;
+  /** How long it took to open a connection, TLS counted. */
+  connect_ms: ProbeTimes;
+  /** Connections that each name answered; only with greetings. */
+  greetings?: Record<string, number>;
+  /** From the first connection to the last answer. */
+  seconds: number;
+  /** The first error, in words, if there was one. */
+  first_error?: string;
+  /** Whether every line came back right, and at least one did. */
+  ok: boolean;
+}
+
+/** Sums up a histogram. */
+export function timesOf(latencies: LatencyHistogram): ProbeTimes {
+  return {
+    min: rounded(latencies.min),
+    p50: rounded(latencies.percentile(0.5)),
+    p90: rounded(latencies.percentile(0.9)),
+    p99: rounded(latencies.percentile(0.99)),
+    p99_9: rounded(latencies.percentile(0.999)),
+    max: rounded(latencies.max),
+    mean: rounded(latencies.mean),
+  };
+}
+
+/** What is known besides the counts. */
+export interface Circumstances {
+  /** What was probed, with its scheme. */
+  target: string;
+  /** Bytes of a line. */
+  size: number;
+  /** From the first connection to the last answer. */
+  seconds: number;
+  /** Whether it did all that was asked for, or was told to stop. */
+  complete: boolean;
+  /** Whether connections begin with a greeting. */
+  greeting: boolean;
+}
+
+/** Makes the report. */
+export function reportOf(tally: Tally, about: Circumstances): ProbeReport {
+  const { lines, connections, errors, uncorrected, firstError } = tally;
+  const { target, size, seconds, complete, greeting } = about;
+  return {
+    target,
+    lines,
+    lines_per_second: seconds > 0 ? Math.round(lines / seconds) : 0,
+    bytes: lines * size,
+    connections,
+    errors: { ...errors },
+    latency_ms: timesOf(tally.latencies),
+    ...uncorrected && { uncorrected_latency_ms: timesOf(uncorrected) },
+    connect_ms: timesOf(tally.connects),
+    ...greeting && { greetings: Object.fromEntries(tally.greetings) },
+    seconds: Math.round(seconds * 1000) / 1000,
+    ...firstError !== undefined && { first_error: firstError },
+    ok: complete && lines > 0 && tally.failures === 0,
+  };
+}
+
+/** The clock tells no more than tenths of a microsecond. */
+function rounded(milliseconds: number | null): number | null {
+  return milliseconds === null ? null : Math.round(milliseconds * 1e4) / 1e4;
+}

@@ -1,0 +1,141 @@
+/**
+ * When a probe sends: as answers come (closed loop), or at a rate (open loop).
+ *
+ * @module
+ */
+
+/** What a schedule needs to know. */
+export interface ScheduleOptions {
+  /** Connections that share it. */
+  connections: number;
+  /** Lines a second over all connections; 0: as answers come. */
+  rate: number;
+  /** Lines, if something else does not end it earlier. */
+  count: number | undefined;
+  /** Called when a line is due on a connection that may be free. */
+  onDue: (now: number) => void;
+  /** Called when the last line has been taken. */
+  onOver: () => void;
+}
+
+/** What all connections of a probe may send, and when; times in milliseconds. */
+export class Schedule {
+  /** Time between two lines of one connection; 0 in a closed loop. */
+  readonly interval: number;
+  readonly #options: ScheduleOptions;
+  #left: number;
+  #start = NaN;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #alarm = Infinity;
+
+  /** @param options How fast, and how long. */
+  constructor(options: ScheduleOptions) {
+    const { connections, rate, count = Infinity } = options;
+    this.#options = options;
+    this.interval = rate > 0 ? connections / rate * 1000 : 0;
+    this.#left = count;
+  }
+
+  /** Whether nothing more is to be sent. */
+  get over(): boolean {
+    return this.#left === 0;
+  }
+
+  /** Makes the part of it that one connection follows. */
+  pace(index: number): Pace {
+    return new Pace(this, index);
+  }
+
+  /** Starts the clock, unless it runs. */
+  start(now: number): void {
+    if (Number.isNaN(this.#start)) this.#start = now;
+  }
+
+  /** When connection `index` has its first line due that is not yet past. */
+  firstDue(index: number, now: number): number {
+    if (this.interval === 0) return now;
+    const offset = this.#start +
+      index * this.interval / this.#options.connections;
+    const passed = Math.ceil((now - offset) / this.interval);
+    return offset + Math.max(0, passed) * this.interval;
+  }
+
+  /** Takes a line to be sent, if there is one left. */
+  take(): boolean {
+    if (this.#left === 0) return false;
+    if (--this.#left === 0) this.stop();
+    return true;
+  }
+
+  /** Sees to it that `onDue` is called then, or earlier. */
+  wakeAt(due: number, now: number): void {
+    if (due >= this.#alarm || this.over) return;
+    clearTimeout(this.#timer);
+    this.#alarm = due;
+    this.#timer = setTimeout(() => {
+      this.#alarm = Infinity;
+      this.#options.onDue(performance.now());
+    }, Math.max(0, due - now));
+  }
+
+  /** Nothing more is to be sent. */
+  stop(): void {
+    this.#left = 0;
+    clearTimeout(this.#timer);
+    this.#options.onOver();
+  }
+}
+
+/** When one connection may send. */
+export class Pace {
+  readonly #schedule: Schedule;
+  readonly #index: number;
+  #due = NaN;
+  #free = -Infinity;
+
+  /**
+   * @param schedule What all connections follow.
+   * @param index Which connection, from 0.
+   */
+  constructor(schedule: Schedule, index: number) {
+    this.#schedule = schedule;
+    this.#index = index;
+  }
+
+  /** The connection can send. Lines that were due earlier are left out. */
+  begin(now: number): void {
+    this.#due = this.#schedule.firstDue(this.#index, now);
+  }
+
+  /**
+   * The connection could have sent until now: what was due meanwhile is late
+   * because our timer was, and counts from now.
+   */
+  wasFree(now: number): void {
+    this.#free = now;
+  }
+
+  /** Whether nothing more is to be sent. */
+  get over(): boolean {
+    return this.#schedule.over;
+  }
+
+  /**
+   * Takes a line to be sent.
+   *
+   * @returns When its latency begins: when it was due, if the connection was
+   * busy then; NaN if no line is due.
+   */
+  take(now: number): number {
+    const { interval } = this.#schedule;
+    if (interval === 0) return this.#schedule.take() ? now : NaN;
+    const due = this.#due;
+    if (due > now) {
+      this.#schedule.wakeAt(due, now);
+      return NaN;
+    }
+    if (!this.#schedule.take()) return NaN;
+    this.#due += interval;
+    return Math.max(due, this.#free);
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What a probe has seen.
+ *
+ * @module
+ */
+
+import { LatencyHistogram } from "./latency_histogram.ts";
+import type { ProbeErrors } from "./report.ts";
+
+/** Counts for all connections of a probe. */
+export class Tally {
+  /** Lines that have come back right. */
+  lines = 0;
+  /** Connections that were open. */
+  connections = 0;
+  readonly errors: ProbeErrors = {
+    lost: 0,
+    wrong: 0,
+    timeout: 0,
+    refused: 0,
+    reset: 0,
+  };
+  /** The first error, in words. */
+  firstError: string | undefined;
+  /** From the moment a line was due. */
+  readonly latencies = new LatencyHistogram();
+  /** From the moment a line was sent; only where it can differ. */
+  readonly uncorrected: LatencyHistogram | undefined;
+  readonly connects = new LatencyHistogram();
+  /** Connections for each name that answered. */
+  readonly greetings = new Map<string, number>();
+  /** When the last line was sent. */
+  lastSent = 0;
+  /** When the last line came back. */
+  lastAnswer = 0;
+
+  /** @param scheduled Whether lines are due at certain times. */
+  constructor(scheduled: boolean) {
+    if (scheduled) this.uncorrected = new LatencyHistogram();
+  }
+
+  /** A line has come back right. */
+  right(due: number, sent: number, now: number): void {
+    this.lines++;
+    this.lastAnswer = now;
+    this.latencies.record(now - due);
+    this.uncorrected?.record(now - sent);
+  }
+
+  /** Something went wrong, `count` times. */
+  error(kind: keyof ProbeErrors, what: string, count = 1): void {
+    if (count === 0) return;
+    this.errors[kind] += count;
+    this.firstError ??= what;
+  }
+
+  /** Errors of all kinds. */
+  get failures(): number {
+    const { lost, wrong, timeout, refused, reset } = this.errors;
+    return lost + wrong + timeout + refused + reset;
+  }
+
+  /** Somebody has said who answers. */
+  greeted(name: string): void {
+    this.greetings.set(name, (this.greetings.get(name) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * TLS connections to what is probed. `node:tls`, as it alone lets a client trust
+ * a certificate by its fingerprint, and takes a self-signed one that is a CA.
+ *
+ * @module
+ */
+
+import tls from "node:tls";
+import { reasonOf } from "../util/text.ts";
+import type { ProbeWire, Trust } from "./connect.ts";
+import type { Target } from "./options.ts";
+
+/** Bytes that are held before the socket is no longer read. */
+const HELD = 256 * 1024;
+
+/** The codes of OpenSSL and Node for certificates that are not trusted. */
+const UNTRUSTED = /CERT|VERIFY/;
+
+/**
+ * Opens a TLS connection.
+ *
+ * @param target Where to.
+ * @param trust The certificate to trust; without, the system's roots.
+ * @param signal Gives up.
+ * @throws {Error} If the certificate is not trusted, or what `node:tls` throws.
+ */
+export async function connectTls(
+  { hostname, port }: Target,
+  { caCert, fingerprint }: Trust,
+  signal: AbortSignal,
+): Promise<ProbeWire> {
+  const socket = tls.connect({
+    host: hostname,
+    port,
+    ...caCert !== undefined && { ca: caCert },
+    rejectUnauthorized: fingerprint === undefined,
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const giveUp = () => socket.destroy(new Error("given up"));
+  socket.once("secureConnect", resolve);
+  socket.on("error", reject);
+  socket.once("close", () => reject(new Deno.errors.ConnectionReset("closed")));
+  signal.addEventListener("abort", giveUp);
+  try {
+    await promise;
+    if (fingerprint !== undefined) checkFingerprint(socket, fingerprint);
+  } catch (error) {
+    socket.destroy();
+    throw UNTRUSTED.test((error as { code?: string }).code ?? "")
+      ? new Error(`the certificate is not trusted: ${reasonOf(error)}`)
+      : error;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+  socket.setNoDelay(true);
+  return new TlsWire(socket);
+}
+
+/** @throws {Error} If the server's certificate has another fingerprint. */
+function checkFingerprint(socket: tls.TLSSocket, wanted: string): void {
+  const bare = (text: string) => text.replaceAll(":", "").toLowerCase();
+  const found = bare(socket.getPeerCertificate().fingerprint256 ?? "");
+  if (found !== bare(wanted)) {
+    throw new Error(`the certificate has the fingerprint ${found}`);
+  }
+}
+
+/** A TLS socket, read when its reader asks for it. */
+class TlsWire implements ProbeWire {
+  readonly #socket: tls.TLSSocket;
+  readonly #chunks: Uint8Array[] = [];
+  #held = 0;
+  #ended = false;
+  #error: Error | undefined;
+  #news = Promise.withResolvers<void>();
+
+  constructor(socket: tls.TLSSocket) {
+    this.#socket = socket;
+    socket.on("data", (chunk: Uint8Array) => {
+      this.#chunks.push(chunk);
+      this.#held += chunk.length;
+      if (this.#held > HELD) socket.pause();
+      this.#news.resolve();
+    });
+    const end = (error?: Error) => {
+      this.#error ??= error;
+      this.#ended = true;
+      this.#news.resolve();
+    };
+    socket.on("end", end);
+    socket.on("error", end);
+    socket.on("close", () => end());
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    while (this.#chunks.length === 0) {
+      if (this.#error) throw this.#error;
+      if (this.#ended) return null;
+      this.#news = Promise.withResolvers();
+      await this.#news.promise;
+    }
+    const chunk = this.#chunks[0]!;
+    const count = Math.min(chunk.length, into.length);
+    into.set(chunk.subarray(0, count));
+    if (count < chunk.length) this.#chunks[0] = chunk.subarray(count);
+    else this.#chunks.shift();
+    this.#held -= count;
+    if (this.#held <= HELD) this.#socket.resume();
+    return count;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(bytes, (error) => {
+        if (error) reject(error);
+        else resolve(bytes.length);
+      });
+    });
+  }
+
+  closeWrite(): Promise<void> {
+    return new Promise((resolve) => this.#socket.end(resolve));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}

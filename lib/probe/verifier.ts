@@ -1,0 +1,225 @@
+/**
+ * Compares what comes back on a stream with what was sent on it.
+ *
+ * @module
+ */
+
+import {
+  allocate,
+  equalBytes,
+  equalWords,
+  LF,
+  type LineName,
+  type Memory,
+  type Payload,
+} from "./payload.ts";
+
+/**
+ * Skipped lines that are remembered, so that one that comes after all is known
+ * to be out of order.
+ */
+const REMEMBERED = 65_536;
+
+/** What may be found in a stream. */
+export interface Findings {
+  /** Line `number` has come back right and in order. */
+  right(number: number): void;
+  /** Line `number` has come back, and is wrong. */
+  wrong(number: number, what: string): void;
+  /**
+   * A later line has come back, and this one not.
+   *
+   * @returns Whether it counts as lost.
+   */
+  skipped(number: number): boolean;
+  /** A skipped line has come back after all. */
+  misordered(number: number, wasLost: boolean): void;
+  /** Bytes came that answer no line. */
+  unasked(what: string): void;
+}
+
+/**
+ * Takes the bytes of one connection as they come. As long as all is right it
+ * compares them where they are; from a byte that is wrong on it collects them
+ * up to the next LF, or the length of a line, and finds out what that is.
+ */
+export class Verifier {
+  readonly #payload: Payload;
+  readonly #connection: number;
+  readonly #findings: Findings;
+  readonly #line: Memory;
+  readonly #skipped = new Map<number, boolean>();
+  /** The line that must come next. */
+  #expected = 0;
+  /** Lines that have been sent: those below this number. */
+  #sent = 0;
+  /** Bytes of the expected line that have come; they were right. */
+  #matched = 0;
+  /** Whether `#line` has the expected one. */
+  #filled = false;
+  /** Whether something is wrong, and the bytes go into `#record`. */
+  #collecting = false;
+  #record: Uint8Array<ArrayBuffer> | undefined;
+  #recorded = 0;
+  /** Whether the rest of a line that was wrong may still come. */
+  #lostTrack = false;
+
+  /**
+   * @param payload Makes the lines that are expected.
+   * @param connection The connection's number.
+   * @param findings Hears what comes.
+   */
+  constructor(payload: Payload, connection: number, findings: Findings) {
+    this.#payload = payload;
+    this.#connection = connection;
+    this.#findings = findings;
+    this.#line = allocate(payload.size);
+  }
+
+  /** The line that must come next. */
+  get expected(): number {
+    return this.#expected;
+  }
+
+  /** Takes bytes, of which the first `length` have come. */
+  push(memory: Memory, length: number, sent: number): void {
+    this.#sent = sent;
+    let at = 0;
+    while (at < length) {
+      at += this.#collecting
+        ? this.#collect(memory.bytes, at, length)
+        : this.#compare(memory, at, length);
+    }
+  }
+
+  /** Returns how many bytes it took. */
+  #compare(memory: Memory, at: number, end: number): number {
+    const { size } = this.#payload;
+    if (!this.#filled) {
+      this.#payload.fill(this.#line, this.#connection, this.#expected);
+      this.#filled = true;
+    }
+    const wanted = Math.min(size - this.#matched, end - at);
+    const line = this.#line;
+    const equal = equalWords(memory, at, line, this.#matched, wanted);
+    this.#matched += equal;
+    if (equal < wanted || this.#expected >= this.#sent) {
+      this.#startRecord();
+    } else if (this.#matched === size) {
+      this.#lostTrack = false;
+      const number = this.#expected;
+      this.#expect(number + 1);
+      this.#findings.right(number);
+    }
+    return equal;
+  }
+
+  /** What matched so far begins the record. */
+  #startRecord(): void {
+    this.#record ??= new Uint8Array(this.#payload.size);
+    this.#record.set(this.#line.bytes.subarray(0, this.#matched));
+    this.#recorded = this.#matched;
+    this.#matched = 0;
+    this.#collecting = true;
+    if (this.#recorded === this.#record.length) this.#endRecord();
+  }
+
+  /** Returns how many bytes it took. */
+  #collect(bytes: Uint8Array, at: number, end: number): number {
+    const record = this.#record!;
+    const room = Math.min(record.length - this.#recorded, end - at);
+    const lf = bytes.subarray(at, at + room).indexOf(LF);
+    const taken = lf < 0 ? room : lf + 1;
+    record.set(bytes.subarray(at, at + taken), this.#recorded);
+    this.#recorded += taken;
+    if (lf >= 0 || this.#recorded === record.length) this.#endRecord();
+    return taken;
+  }
+
+  #endRecord(): void {
+    const record = this.#record!.subarray(0, this.#recorded);
+    this.#collecting = false;
+    this.#judge(record);
+    this.#lostTrack = record.at(-1) !== LF;
+  }
+
+  #judge(record: Uint8Array): void {
+    const expected = this.#expected;
+    const asked = expected < this.#sent;
+    const name = this.#payload.recognize(record);
+    const ours = name !== undefined && name.connection === this.#connection &&
+      name.number < this.#sent;
+    if (ours && name.number >= expected) {
+      this.#skipTo(name.number);
+      this.#findings.right(name.number);
+    } else if (ours) {
+      this.#again(name.number);
+    } else if (asked && (name || this.#resembles(record))) {
+      const what = this.#difference(record, name);
+      this.#expect(expected + 1);
+      this.#findings.wrong(expected, what);
+    } else if (!this.#lostTrack) {
+      this.#findings.unasked(
+        name
+          ? `${foreign(name)}, which was not sent here`
+          : `${record.length} bytes that answer no line`,
+      );
+    }
+  }
+
+  /** A line has come that came earlier or was skipped. */
+  #again(number: number): void {
+    const wasLost = this.#skipped.get(number);
+    if (wasLost === undefined) {
+      this.#findings.unasked(`line ${number} came twice`);
+    } else {
+      this.#skipped.delete(number);
+      this.#findings.misordered(number, wasLost);
+    }
+  }
+
+  /** Expects what follows `number`. */
+  #skipTo(number: number): void {
+    for (let skipped = this.#expected; skipped < number; skipped++) {
+      this.#skipped.set(skipped, this.#findings.skipped(skipped));
+    }
+    for (const oldest of this.#skipped.keys()) {
+      if (this.#skipped.size <= REMEMBERED) break;
+      this.#skipped.delete(oldest);
+    }
+    this.#expect(number + 1);
+  }
+
+  #expect(number: number): void {
+    this.#expected = number;
+    this.#matched = 0;
+    this.#filled = false;
+  }
+
+  /** Whether a record is more like the expected line than like anything else. */
+  #resembles(record: Uint8Array): boolean {
+    if (record.length === this.#payload.size && !this.#lostTrack) return true;
+    const line = this.#line.bytes;
+    let end = 0;
+    while (end < record.length && record.at(-1 - end) === line.at(-1 - end)) {
+      end++;
+    }
+    const start = equalBytes(record, 0, line, 0, record.length);
+    return start + end >= this.#payload.size / 2;
+  }
+
+  #difference(record: Uint8Array, name: LineName | undefined): string {
+    const number = this.#expected;
+    if (name) return `line ${number} came back as ${foreign(name)}`;
+    const { size } = this.#payload;
+    const at = equalBytes(record, 0, this.#line.bytes, 0, record.length);
+    const cut = record.length < size
+      ? `, ${record.length} of ${size} bytes`
+      : "";
+    return `line ${number} differs from byte ${at} on${cut}`;
+  }
+}
+
+function foreign({ connection, number }: LineName): string {
+  return `line ${number} of connection ${connection}`;
+}
