@@ -5,12 +5,12 @@
  * @module
  */
 
+import type { Transport } from "../net/transport.ts";
 import {
   dashed,
   OPTIONS,
   optionsIn,
   type Table,
-  type Transport,
   TRANSPORTS,
 } from "../options/schema.ts";
 import { PROBE_OPTIONS } from "../probe/options.ts";

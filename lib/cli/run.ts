@@ -23,7 +23,7 @@ export interface Signals {
 export async function run(args: string[], signals: Signals): Promise<number> {
   let command: Command;
   try {
-    command = parseCommandLine(args);
+    command = await parseCommandLine(args);
   } catch (error) {
     console.error(`echoserver: ${reasonOf(error)}`);
     return 2;
@@ -34,13 +34,20 @@ export async function run(args: string[], signals: Signals): Promise<number> {
       return await serve(command, signals);
     }
     case "probe": {
-      const { runProbe } = await import("./probe.ts");
-      return await runProbe(command, signals.shutdown);
+      const { probeCommand } = await import("./probe.ts");
+      return await probeCommand(command, { signal: signals.shutdown });
     }
-    default: {
-      const { page } = await import("./help.ts");
-      console.log(page(command));
+    default:
+      console.log(await page(command));
       return 0;
-    }
   }
+}
+
+/** What `--help` and `--version` print. */
+async function page(
+  command: Exclude<Command, { name: "serve" | "probe" }>,
+): Promise<string> {
+  const { help, probeHelp, version } = await import("./help.ts");
+  if (command.name === "version") return version();
+  return command.of === "probe" ? probeHelp() : help();
 }

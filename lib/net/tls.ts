@@ -9,9 +9,14 @@
  */
 
 import { Buffer } from "node:buffer";
-import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import {
+  createSecureContext,
+  TLSSocket,
+  type TLSSocketOptions,
+} from "node:tls";
+import { checkCertificate } from "./certificate.ts";
 import { CAN_LEND, lend, socketOver, type TcpHandle } from "./node_wire.ts";
-import { bindTcp, tuned } from "./tcp.ts";
+import { bindTcp } from "./tcp.ts";
 import type { Listener, RawWire, Wire } from "./transport.ts";
 
 /** Where to listen, and who to be. */
@@ -33,38 +38,36 @@ export interface TlsOptions {
 }
 
 /**
- * Listens for TLS clients.
+ * Listens for TLS clients. What it accepts has a `handshake`.
  *
  * @throws {Deno.errors.NotSupported} If this runtime cannot serve TLS.
+ * @throws {Deno.errors.InvalidData} If the certificate cannot be used.
  * @throws What {@linkcode bindTcp} throws.
  */
 export function listenTls(options: TlsOptions): Listener {
   if (!CAN_LEND) {
     throw new Deno.errors.NotSupported(
-      `Cannot serve TLS: Deno ${Deno.version.deno} is too old, 2.9 can`,
+      `Cannot serve TLS: Deno 2.9 can, this is ${Deno.version.deno}`,
     );
   }
-  const { cert, key, alpn = [] } = options;
-  const context = createSecureContext({ cert, key });
-  const listener = bindTcp(options, "tls://");
-  return new TlsListener(listener, context, alpn);
+  const { cert, key, alpn = [], reusePort = false } = options;
+  checkCertificate(cert, key);
+  return new TlsListener(bindTcp(options, "tls://"), {
+    isServer: true,
+    secureContext: createSecureContext({ cert, key }),
+    ...alpn.length > 0 && { ALPNProtocols: [...alpn] },
+  });
 }
 
 class TlsListener implements Listener {
   readonly #listener: Deno.TcpListener;
-  readonly #context: SecureContext;
-  readonly #alpn: readonly string[];
+  readonly #options: TLSSocketOptions;
   /** Accepted when there was no second descriptor for it. */
   #waiting: Deno.TcpConn | undefined;
 
-  constructor(
-    listener: Deno.TcpListener,
-    context: SecureContext,
-    alpn: readonly string[],
-  ) {
+  constructor(listener: Deno.TcpListener, options: TLSSocketOptions) {
     this.#listener = listener;
-    this.#context = context;
-    this.#alpn = alpn;
+    this.#options = options;
   }
 
   get addr(): Deno.NetAddr {
@@ -76,7 +79,7 @@ class TlsListener implements Listener {
     const conn = this.#waiting;
     const handle = lend(conn);
     this.#waiting = undefined;
-    return new RawTlsWire(conn, handle, this.#context, this.#alpn);
+    return new RawTlsWire(conn, handle, this.#options);
   }
 
   close(): void {
@@ -86,26 +89,24 @@ class TlsListener implements Listener {
   }
 }
 
+/** A connection before its handshake: what is read are the raw bytes. */
 class RawTlsWire implements RawWire {
   readonly remoteAddr: Deno.Addr;
   readonly #conn: Deno.TcpConn;
   readonly #handle: TcpHandle;
-  readonly #context: SecureContext;
-  readonly #alpn: readonly string[];
+  readonly #options: TLSSocketOptions;
   #secured: TlsWire | undefined;
   #closed = false;
 
   constructor(
     conn: Deno.TcpConn,
     handle: TcpHandle,
-    context: SecureContext,
-    alpn: readonly string[],
+    options: TLSSocketOptions,
   ) {
     this.remoteAddr = conn.remoteAddr;
     this.#conn = conn;
     this.#handle = handle;
-    this.#context = context;
-    this.#alpn = alpn;
+    this.#options = options;
   }
 
   read(into: Uint8Array): Promise<number | null> {
@@ -121,19 +122,16 @@ class RawTlsWire implements RawWire {
   }
 
   /**
-   * @throws {Error} What was wrong, with `code` where the system or TLS has
-   * one. The wire is closed then.
+   * @throws {Error} Why there is no TLS; `code` is the system's (`ECONNRESET` if
+   * the client left), or OpenSSL's name for it (`ERR_SSL_…`). The wire must be
+   * closed then.
    */
   async handshake(readAhead: Uint8Array): Promise<Wire> {
     if (this.#closed) throw closedByUs();
     this.#conn.setNoDelay(true);
     const socket = socketOver(this.#handle);
     if (readAhead.length > 0) socket.unshift(Buffer.from(readAhead));
-    const tls = new TLSSocket(socket, {
-      isServer: true,
-      secureContext: this.#context,
-      ...this.#alpn.length > 0 && { ALPNProtocols: [...this.#alpn] },
-    });
+    const tls = new TLSSocket(socket, this.#options);
     this.#secured = new TlsWire(this.#conn, this.#handle, tls);
     await this.#secured.handshake;
     return this.#secured;
@@ -148,13 +146,23 @@ class RawTlsWire implements RawWire {
   }
 }
 
+/**
+ * Bytes of one write: so much is copied and encrypted at once, and a client that
+ * takes it slowly is seen to take it.
+ */
+const MAX_WRITE = 64 * 1024;
+
 /** A read that waits for bytes. */
-interface Waiting {
+interface PendingRead {
   into: Uint8Array;
   resolve(count: number | null): void;
   reject(error: Error): void;
 }
 
+/**
+ * The payload of a TLS connection, pulled: Node's socket is read from the kernel
+ * only while nothing of it is held here.
+ */
 class TlsWire implements Wire {
   readonly remoteAddr: Deno.Addr;
   /** Settles when the handshake has ended. */
@@ -169,7 +177,7 @@ class TlsWire implements Wire {
   #closed = false;
   #failure: Error | undefined;
   readonly #handshake = Promise.withResolvers<void>();
-  #reader: Waiting | undefined;
+  #reader: PendingRead | undefined;
   #rejectWrite: ((error: Error) => void) | undefined;
   #writeClosed: Promise<void> | undefined;
 
@@ -199,15 +207,17 @@ class TlsWire implements Wire {
     });
   }
 
-  /** Resolves when the kernel has the bytes. */
+  /** Resolves when the kernel has taken the first of the bytes. */
   write(bytes: Uint8Array): Promise<number> {
     if (this.#failure) return Promise.reject(this.#failure);
+    if (bytes.length === 0) return Promise.resolve(0);
+    const part = bytes.subarray(0, MAX_WRITE);
     return new Promise((resolve, reject) => {
       this.#rejectWrite = reject;
-      this.#socket.write(bytes, (error) => {
+      this.#socket.write(part, (error) => {
         this.#rejectWrite = undefined;
         if (error) reject(error);
-        else resolve(bytes.length);
+        else resolve(part.length);
       });
     });
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Transport } from "../net/transport.ts";
 import { describeRange, inRange, show } from "../util/check.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
 import {
@@ -24,7 +25,6 @@ import {
   option,
   type Place,
   type Table,
-  type Transport,
   type Voice,
 } from "../options/schema.ts";
 
