@@ -330,12 +330,12 @@ export class Socket {
     check();
     try {
       // A read that is under way goes on for us alone.
-      let read = this.#pending;
-      for (let count; count !== null; read = undefined) {
-        if (reads.paused) await reads.resumed();
-        count = await (read ?? this.#wire.read(buffer));
+      let read = this.#pending ?? this.#wire.read(buffer);
+      while (await read !== null) {
         reads.answers++;
         alive = performance.now();
+        if (reads.paused) await reads.resumed();
+        read = this.#wire.read(buffer);
       }
     } catch {
       // It was closed, by us or by the client.

@@ -50,7 +50,7 @@ export function listenTls(options: TlsOptions): Listener {
       `Cannot serve TLS: Deno 2.9 can, this is ${Deno.version.deno}`,
     );
   }
-  const { cert, key, alpn = [], reusePort = false } = options;
+  const { cert, key, alpn = [] } = options;
   checkCertificate(cert, key);
   return new TlsListener(bindTcp(options, "tls://"), {
     isServer: true,

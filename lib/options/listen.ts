@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { FaultSettings } from "../faults/faults.ts";
 import type { Transport } from "../net/transport.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
 import { quote } from "../util/check.ts";
@@ -104,25 +105,6 @@ export interface ListenOptions {
    */
   seed?: number;
 }
-
-/**
- * The faults of a listener, as in {@linkcode ListenOptions}; what is absent is
- * off.
- */
-export type FaultSettings = Pick<
-  ListenOptions,
-  | "latency"
-  | "jitter"
-  | "rate"
-  | "slice"
-  | "limit"
-  | "blackhole"
-  | "slowClose"
-  | "corrupt"
-  | "loss"
-  | "share"
-  | "seed"
->;
 
 /** A listener, checked and complete. Plain data, which can cross threads. */
 export interface ListenerSettings extends Location {

@@ -15,11 +15,7 @@ import {
 } from "./listen.ts";
 import { API, checkEach, type Mode, OPTIONS, type Voice } from "./schema.ts";
 
-export type {
-  FaultSettings,
-  ListenerSettings,
-  ListenOptions,
-} from "./listen.ts";
+export type { ListenerSettings, ListenOptions } from "./listen.ts";
 export type { Transport } from "../net/transport.ts";
 export type { Mode } from "./schema.ts";
 

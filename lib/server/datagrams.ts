@@ -24,8 +24,9 @@ export class Datagrams {
   readonly #socket: Deno.DatagramConn;
   readonly #service: Service;
   readonly #closing = new AbortController();
-  /** Datagrams that wait to go back, and their bytes. */
-  readonly #delayed = new Set<Promise<void>>();
+  readonly #closed = new AbortController();
+  /** Settles when all datagrams have gone back that wait. */
+  #delayed = Promise.resolve();
   #delayedBytes = 0;
   #count = 0;
 
@@ -43,11 +44,9 @@ export class Datagrams {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     const over = new AbortController();
-    await Promise.race([
-      Promise.all(this.#delayed),
-      pause(timeout * 1000, over.signal),
-    ]);
+    await Promise.race([this.#delayed, pause(timeout * 1000, over.signal)]);
     over.abort();
+    this.#closed.abort();
     this.#socket.close();
   }
 
@@ -87,12 +86,15 @@ export class Datagrams {
   #sendLater(bytes: Uint8Array, source: Deno.NetAddr, delay: number): void {
     if (this.#delayedBytes + bytes.length > MAX_DELAYED) return;
     this.#delayedBytes += bytes.length;
-    const sent = pause(delay * 1000).then(() => this.#send(bytes, source))
-      .catch(() => {}).then(() => {
+    const due = performance.now() + delay * 1000;
+    // One after the other, so that order holds.
+    this.#delayed = this.#delayed
+      .then(() => pause(due - performance.now(), this.#closed.signal))
+      .then(() => this.#send(bytes, source))
+      .catch(() => {})
+      .then(() => {
         this.#delayedBytes -= bytes.length;
-        this.#delayed.delete(sent);
       });
-    this.#delayed.add(sent);
   }
 
   async #send(bytes: Uint8Array, source: Deno.NetAddr): Promise<void> {

@@ -34,9 +34,13 @@ export function faultyEcho(
       const signal = AbortSignal.any([connection.signal, draining]);
       return blackhole(connection.readable, seconds, { elapsed, signal });
     }
-    return faultStages(faults, number, mode).reduce(
+    const { writable, signal } = connection;
+    const stages = faultStages(faults, number, mode);
+    if (stages.length === 0) return bytes(connection).pipeTo(writable);
+    // The signal ends what waits in a stage.
+    return stages.reduce(
       (readable, stage) => readable.pipeThrough(stage),
       bytes(connection),
-    ).pipeTo(connection.writable);
+    ).pipeTo(writable, { signal });
   };
 }

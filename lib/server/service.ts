@@ -8,13 +8,13 @@ import type { AdmissionRules } from "../connection/admission.ts";
 import type { Access } from "../connection/access.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Pulse, SocketContext } from "../connection/socket.ts";
-import type { DatagramFaults, SeededFaults } from "../faults/faults.ts";
-import { CidrSet } from "../net/cidr.ts";
 import type {
+  DatagramFaults,
   FaultSettings,
-  ListenerSettings,
-  Settings,
-} from "../options/options.ts";
+  SeededFaults,
+} from "../faults/faults.ts";
+import { CidrSet } from "../net/cidr.ts";
+import type { ListenerSettings, Settings } from "../options/options.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import { seedOf } from "../util/random.ts";
 import { echoOf } from "./echo.ts";

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Address } from "../net/address.ts";
 import type { Settings } from "../options/options.ts";
 import { type Branch, type Observed, startAdmin } from "../server/admin.ts";
 import { type Bound, findFree } from "../server/bind.ts";

@@ -4,11 +4,8 @@
  * @module
  */
 
-import type {
-  AdminSnapshot,
-  AdminSource,
-  ConnectionInfo,
-} from "../../lib/admin/source.ts";
+import type { AdminSnapshot, AdminSource } from "../../lib/admin/source.ts";
+import type { ConnectionInfo } from "../../lib/telemetry/snapshot.ts";
 import {
   Counters,
   ENDINGS,

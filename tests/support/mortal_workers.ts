@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Order, Report } from "../../lib/tree/messages.ts";
+import type { Order, Report, WorkerSettings } from "../../lib/tree/messages.ts";
 import { guard } from "./program.ts";
 
 /** Threads that a tree starts its workers in. */
@@ -12,7 +12,7 @@ export class MortalWorkers {
   /** All that were started, in order. */
   readonly all: Worker[] = [];
   /** What each was told to serve. */
-  readonly settings: { port: number; maxConnections: number }[] = [];
+  readonly settings: WorkerSettings[] = [];
   /** How many connections of each have ended. */
   readonly served: number[] = [];
   /** How many messages with events have come. */

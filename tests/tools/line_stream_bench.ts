@@ -6,9 +6,9 @@
 
 import { echo } from "../../lib/server/echo.ts";
 import { SocketConnection } from "../../lib/connection/connection.ts";
-import { Turns } from "../../lib/connection/turns.ts";
 import { LineStream } from "../../lib/lines/line_stream.ts";
-import { Socket, type Wire } from "../../lib/connection/socket.ts";
+import { Socket } from "../../lib/connection/socket.ts";
+import type { Wire } from "../../lib/net/transport.ts";
 
 /** Bytes of one iteration. */
 const TOTAL = 4 * 1024 * 1024;
@@ -61,8 +61,12 @@ async function fused(input: Uint8Array[]): Promise<void> {
     closeWrite: async () => {},
     close() {},
   };
-  const pulse = { sweep: 0, drainStep: 0, news: 0, turns: new Turns() };
-  await echo()(new SocketConnection(new Socket(wire, pulse, true)));
+  const context = {
+    pulse: { sweeps: 0 },
+    finishesLines: true,
+    slowLinger: 0,
+  };
+  await echo()(new SocketConnection(new Socket(wire, context)));
 }
 
 /** What any other pipe does. */

@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import type {
-  AdminSnapshot,
-  AdminSource,
-  ConnectionInfo,
-} from "../../../lib/admin/source.ts";
+import type { AdminSnapshot, AdminSource } from "../../../lib/admin/source.ts";
+import type { ConnectionInfo } from "../../../lib/telemetry/snapshot.ts";
 import { Updates } from "../../../lib/admin/updates.ts";
 import { Counters } from "../../../lib/telemetry/counters.ts";
 

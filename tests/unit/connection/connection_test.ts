@@ -83,7 +83,7 @@ function connectionOver(wire: MemoryWire): SocketConnection {
 
 function socketOver(wire: Wire): Socket {
   return new Socket(wire, {
-    sweeps: { count: 0 },
+    pulse: { sweeps: 0 },
     finishesLines: true,
     slowLinger: 0,
   });

@@ -44,7 +44,7 @@ class Heard {
     return {
       vacancy: () => Promise.resolve(),
       signal: this.closing.signal,
-      onPassedOver: () => void this.passedOver++,
+      onAborted: () => void this.passedOver++,
       onShortage: (code) => void this.shortages.push(code),
     };
   }

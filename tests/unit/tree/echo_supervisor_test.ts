@@ -10,7 +10,7 @@ import {
   type EchoSupervisorOptions,
   type Handler,
 } from "../../../lib/mod.ts";
-import { settingsOf } from "../../../lib/options/options.ts";
+import { resolve } from "../../../lib/options/options.ts";
 import type { Sockets } from "../../../lib/tree/requirements.ts";
 import type { WorkerPlatform } from "../../../lib/tree/worker_pool.ts";
 import { Client, connectAll, text } from "../../support/client.ts";
@@ -39,7 +39,7 @@ async function startOn(
   options: EchoSupervisorOptions,
   signal?: AbortSignal,
 ): Promise<EchoSupervisor> {
-  const settings = settingsOf({ ...DEFAULTS, ...options });
+  const settings = resolve({ ...DEFAULTS, ...options });
   return EchoSupervisor.startWith(EchoServer, settings, signal, platform);
 }
 
@@ -378,7 +378,10 @@ Deno.test({
     assert.equal(events.of("listening").length, 1);
     assert.equal(events.of("listening")[0]?.addr.port, port);
     assert.deepEqual(
-      workers.settings.map((told) => [told.port, told.maxConnections]),
+      workers.settings.map(({ listeners, maxConnections }) => [
+        listeners[0]?.port,
+        maxConnections,
+      ]),
       [[port, 50], [port, 51]],
     );
     for (const client of await connectAll(port, 40)) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import type { EchoSupervisorOptions } from "../../../lib/mod.ts";
-import { settingsOf } from "../../../lib/options/options.ts";
+import { resolve } from "../../../lib/options/options.ts";
 import {
   countersIn,
   type Order,
@@ -11,9 +11,9 @@ import {
 import {
   superviseWorkers,
   type WorkerPlatform,
-  type WorkerPool,
 } from "../../../lib/tree/worker_pool.ts";
 import type { WorkerThread } from "../../../lib/tree/worker_handle.ts";
+import type { Branch } from "../../../lib/server/admin.ts";
 import { Supervisor } from "../../../lib/util/supervisor.ts";
 import { Client, connectAll } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
@@ -44,9 +44,9 @@ class FakeThread implements WorkerThread {
       this.report({ type: "snapshot", id: order.id, open });
     }
     if (order.type === "drain" && this.orders.at(-2) !== "drain") {
-      const totals = { connections: 1, passedOver: 0, bytesIn: 2, bytesOut: 3 };
+      for (const counters of countersIn(this.order.counters)) counters.accept();
       this.report({ type: "draining", connections: 4 });
-      this.report({ type: "stopped", totals });
+      this.report({ type: "stopped" });
     }
   }
 
@@ -84,7 +84,7 @@ class FakeThreads {
 }
 
 interface Started extends AsyncDisposable {
-  pool: WorkerPool;
+  branch: Branch;
   events: Events;
 }
 
@@ -98,15 +98,20 @@ async function start(
     onRestart: (id, error) =>
       events.hear({ type: "restart", id, reason: (error as Error).message }),
   });
-  const settings = settingsOf({
+  const settings = resolve({
     port: 0,
     host: "127.0.0.1",
     onEvent: events.hear,
     ...options,
   });
-  const pool = await superviseWorkers(supervisor, settings, signal, platform);
+  const restarts = () => 0;
+  const branch = await superviseWorkers(supervisor, settings, {
+    restarts,
+    signal,
+    platform,
+  });
   const stop = () => supervisor.shutdown();
-  return { pool, events, [Symbol.asyncDispose]: stop };
+  return { branch, events, [Symbol.asyncDispose]: stop };
 }
 
 Deno.test({
@@ -115,7 +120,7 @@ Deno.test({
   fn: async () => {
     const threads = new FakeThreads();
     await using started = await start(threads, { workers: 3 });
-    const claims = () => threads.all.map(({ order }) => order.claimsPort);
+    const claims = () => threads.all.map(({ order }) => order.claimsPorts);
     assert.deepEqual(claims(), [true, false, false]);
     threads.all[0]!.die();
     await started.events.saw("restart");
@@ -142,7 +147,7 @@ Deno.test({
     const memory = threads.all.map(({ order }) => order.counters);
     assert.equal(memory[2], memory[0]);
     assert.notEqual(memory[1], memory[0]);
-    const { listeners } = await started.pool.snapshot(0);
+    const { listeners } = await started.branch.observed.snapshot();
     assert.equal(listeners.length, 1);
     const { accepted, open, closed, bytesIn, bytesOut } = listeners[0]!;
     assert.deepEqual([accepted, open, bytesIn, bytesOut], [4, 1, 10, 20]);
@@ -247,7 +252,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using started = await start({}, { workers: 3, maxConnections: 3 });
-    using client = await Client.connect(started.pool.addrs[0]!.port);
+    using client = await Client.connect(started.branch.addrs[0]!.port);
     assert.equal(await client.echo("one\n"), "one\n");
   },
 });
@@ -257,17 +262,19 @@ Deno.test({
   ignore,
   fn: async () => {
     await using started = await start({}, { workers: 2 });
-    const clients = await connectAll(started.pool.addrs[0]!.port, 10);
+    const clients = await connectAll(started.branch.addrs[0]!.port, 10);
     for (const client of clients) await client.echo("one\n");
-    const all = await started.pool.snapshot(1000);
+    const { observed } = started.branch;
+    const all = await observed.connections(1000);
     assert.equal(all.total, 10);
     assert.deepEqual(
       all.connections.map(({ peer, bytesOut }) => [peer, bytesOut]).sort(),
       clients.map(({ localAddr: { port } }) => [`127.0.0.1:${port}`, 4]).sort(),
     );
-    const [{ bytesIn, bytesOut } = assert.fail()] = all.listeners;
+    const { listeners } = await observed.snapshot();
+    const [{ bytesIn, bytesOut } = assert.fail()] = listeners;
     assert.deepEqual([bytesIn, bytesOut], [40, 40]);
-    const some = await started.pool.snapshot(3);
+    const some = await observed.connections(3);
     assert.deepEqual([some.total, some.connections.length], [10, 3]);
     for (const client of clients) client.close();
   },
@@ -279,7 +286,7 @@ Deno.test({
   fn: async () => {
     const threads = new MortalWorkers();
     await using started = await start(threads, { workers: 2 });
-    const clients = await connectAll(started.pool.addrs[0]!.port, 300);
+    const clients = await connectAll(started.branch.addrs[0]!.port, 300);
     for (const client of clients) await client.echo("one\n");
     // All at once: the workers hear of many in one turn of the event loop.
     for (const client of clients) client.close();
