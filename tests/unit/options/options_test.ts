@@ -318,7 +318,7 @@ for (const [name, option] of FIELDS) {
 }
 
 Deno.test("onEvent of the settings never fails", async () => {
-  const event = { type: "drain", connections: 0 } as const;
+  const event = { type: "restart", id: "server", reason: "" } as const;
   let calls = 0;
   for (
     const onEvent of [
