@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import { help } from "../../lib/cli/command.ts";
-import {
-  type Limit,
-  type LimitName,
-  LIMITS,
-} from "../../lib/options/limits.ts";
+import { help } from "../../lib/cli/help.ts";
+import { OPTIONS, type Table } from "../../lib/options/schema.ts";
 import { READ_BUFFER } from "../../lib/lines/line_buffer.ts";
 import { PROGRAM } from "../support/program.ts";
 
@@ -31,23 +27,6 @@ Deno.test({
   },
 });
 
-for (const [name, limit] of Object.entries<Limit>(LIMITS)) {
-  Deno.test({
-    name: `the documentation of ${name} has its range and default`,
-    ignore: !PROGRAM,
-    fn: async () => {
-      const options = await Deno.readTextFile(new URL("lib/options.ts", root));
-      const described = options.match(
-        new RegExp(String.raw`/\*\*(?:(?!\*/)[^])*\*/\s+${name}\?: number;`),
-      );
-      const words = described![0].replace(/[\s*]+/g, " ");
-      const { min, max, default: byDefault } = limit;
-      assert.ok(words.includes(`${min} to ${max}`), words);
-      assert.ok(words.includes(`@default {${byDefault}}`), words);
-    },
-  });
-}
-
 Deno.test({
   name: "the limits in SECURITY are those of the code",
   ignore: !PROGRAM,
@@ -62,7 +41,7 @@ Deno.test({
         /-./g,
         ([, letter]) => letter!.toUpperCase(),
       );
-      const limit = LIMITS[name as LimitName];
+      const limit = (OPTIONS as Table)[name]!;
       assert.equal(number, limit.default.toLocaleString("en"), option);
       count++;
     }
