@@ -107,12 +107,15 @@ export class AlarmClock implements Clock {
     const now = this.now();
     // While it lasts, no alarm sets the timer.
     this.#setFor = -Infinity;
-    for (let first; (first = this.#heap[0]) && first.time <= now;) {
-      this.#remove(first);
-      first.wake();
+    try {
+      for (let first; (first = this.#heap[0]) && first.time <= now;) {
+        this.#remove(first);
+        first.wake();
+      }
+    } finally {
+      this.#setFor = Infinity;
+      this.#arm();
     }
-    this.#setFor = Infinity;
-    this.#arm();
   }
 
   #remove(entry: Entry): void {

@@ -70,6 +70,19 @@ Deno.test("AlarmClock takes alarms from an alarm that goes off", async () => {
   assert.deepEqual(woken, [5, 10, 15]);
 });
 
+Deno.test("AlarmClock wakes the others when one throws", async () => {
+  const clock = new FakeClock();
+  const woken: number[] = [];
+  const reason = new Error("broken");
+  clock.at(5, () => {
+    throw reason;
+  });
+  clock.at(5, () => woken.push(clock.now()));
+  await assert.rejects(clock.advance(5), reason);
+  await clock.advance(5);
+  assert.deepEqual(woken, [5]);
+});
+
 Deno.test("threadClock wakes no earlier than asked", async () => {
   for (const wait of [0, 0.3, 1.7, 5]) {
     const time = threadClock.now() + wait;
