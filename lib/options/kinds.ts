@@ -5,6 +5,7 @@
  * @module
  */
 
+import { parseCidr } from "../net/cidr.ts";
 import {
   describeChoice,
   describeRange,
@@ -323,16 +324,12 @@ export function callback<F extends (...args: any[]) => unknown>(): Kind<F> {
 
 /** Whether the text is an IPv4 or IPv6 address, or a network of either. */
 export function checkCidr(text: string): boolean {
-  const [address = "", length, ...more] = text.split("/");
-  const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
-  if (length === undefined) return bits > 0;
-  return more.length === 0 && /^(0|[1-9][0-9]{0,2})$/.test(length) &&
-    Number(length) <= bits;
-}
-
-/** Whether the text is an IPv6 address, without brackets or zone. */
-export function isIPv6(text: string): boolean {
-  return /^[0-9a-fA-F:.]+$/.test(text) && URL.canParse(`http://[${text}]`);
+  try {
+    parseCidr(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Bytes of the text in UTF-8. */
@@ -441,10 +438,4 @@ function list(
     },
     error: TypeError,
   };
-}
-
-function isIPv4(text: string): boolean {
-  const parts = text.split(".");
-  return parts.length === 4 &&
-    parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && +part <= 255);
 }

@@ -8,10 +8,11 @@
  * @module
  */
 
+import { parseIp } from "../net/address.ts";
+import type { Transport } from "../net/transport.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
-import { isIPv6, readText } from "./kinds.ts";
-import type { Transport } from "../net/transport.ts";
+import { readText } from "./kinds.ts";
 import { OPTIONS, TRANSPORTS } from "./schema.ts";
 
 /** What an address says. */
@@ -102,4 +103,8 @@ function parseHost(host: string): string {
     throw new Error(`host takes an address or a name, not ${quote(host)}`);
   }
   return address?.replace(/%25/, "%") ?? host;
+}
+
+function isIPv6(text: string): boolean {
+  return text.includes(":") && parseIp(text) !== undefined;
 }

@@ -225,7 +225,7 @@ export function resolve(options: number | EchoSupervisorOptions): Settings {
     allow,
     deny,
     ...others,
-    onEvent: harmless(onEvent),
+    onEvent: ignoringErrors(onEvent),
   };
 }
 
@@ -289,8 +289,8 @@ function plainListener(
   return { ...location, ...defaults, proxy: [], alpn: [] };
 }
 
-/** Makes a listener that cannot fail, neither at once nor later. */
-function harmless(
+/** The same function, whose errors and rejections go nowhere. */
+function ignoringErrors(
   onEvent: (event: ServerEvent) => void,
 ): (event: ServerEvent) => void {
   return async (event) => {

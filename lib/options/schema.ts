@@ -108,6 +108,8 @@ const LISTENER: readonly Place[] = ["url", "object"];
 const STREAMS: readonly Transport[] = ["tcp", "tls", "unix"];
 const INTERNET: readonly Transport[] = ["tcp", "tls", "udp"];
 
+/** The heading of limits and times. */
+const LIMITS = "Limits and times (in seconds)";
 /** The heading of what only a listener has. */
 const PARAMETERS = "Parameters of a listener";
 /** The heading of the faults; all options under it are of that kind. */
@@ -186,26 +188,26 @@ export const OPTIONS = {
   maxConnections: option(whole("n", 1, MAX_CONNECTIONS), {
     places: SERVER,
     default: 10_000,
-    group: "Limits and times (in seconds)",
+    group: LIMITS,
     help: "served at a time",
   }),
   maxPerAddress: option(whole("n", 0, MAX_CONNECTIONS), {
     places: SERVER,
     default: 0,
-    group: "Limits and times (in seconds)",
+    group: LIMITS,
     help: "per client; 0: off",
   }),
   idleTimeout: option(seconds(0, MAX_SECONDS), {
     places: EVERYWHERE,
     on: STREAMS,
     default: 300,
-    group: "Limits and times (in seconds)",
+    group: LIMITS,
     help: "close if idle; 0: off",
   }),
   shutdownTimeout: option(seconds(0, MAX_SECONDS), {
     places: SERVER,
     default: 15,
-    group: "Limits and times (in seconds)",
+    group: LIMITS,
     help: "longest drain",
   }),
   allow: option(cidrs(), {

@@ -150,6 +150,8 @@ export interface Target {
   readonly path: string;
 }
 
+/** The heading of what ends a probe. */
+const END = "End (times in seconds)";
 const BOTH: readonly Place[] = ["command", "api"];
 /** How many bytes a line can have. */
 const SIZE = { min: 16, max: 1_048_576 };
@@ -195,19 +197,19 @@ export const PROBE_OPTIONS = {
     places: BOTH,
     default: 10,
     short: "d",
-    group: "End (times in seconds)",
+    group: END,
     help: "how long to send",
   }),
   count: option(whole("n", 1, 1e12), {
     places: BOTH,
     short: "n",
-    group: "End (times in seconds)",
+    group: END,
     help: "stop after this many lines",
   }),
   timeout: option(decimal("s", 0.001, 3600), {
     places: BOTH,
     default: 5,
-    group: "End (times in seconds)",
+    group: END,
     help: "wait for an answer",
   }),
   signal: option(abortSignal(), { places: ["api"] }),

@@ -9,7 +9,6 @@ import {
   decimal,
   endpoint,
   fingerprint,
-  isIPv6,
   pem,
   protocols,
   readText,
@@ -201,7 +200,7 @@ for (
   });
 }
 
-Deno.test("checkCidr and isIPv6 agree with node:net on addresses", () => {
+Deno.test("checkCidr agrees with node:net on addresses", () => {
   const address = fc.oneof(
     fc.ipV4(),
     fc.ipV6(),
@@ -210,7 +209,6 @@ Deno.test("checkCidr and isIPv6 agree with node:net on addresses", () => {
   fc.assert(
     fc.property(address, (text) => {
       assert.equal(checkCidr(text), isIP(text) !== 0);
-      assert.equal(isIPv6(text), isIP(text) === 6);
     }),
     { numRuns: 1000 },
   );
