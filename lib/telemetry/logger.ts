@@ -238,7 +238,7 @@ function servedOf(totals: Totals): string {
     datagramsIn && `${plural(datagramsIn, "datagram")} in`,
     datagramsOut && `${plural(datagramsOut, "datagram")} out`,
   ];
-  return parts.filter(Boolean).join(", ") || "nothing served";
+  return parts.filter(Boolean).join(", ") || "0 connections served";
 }
 
 function moved(bytesIn: number, bytesOut: number): string {

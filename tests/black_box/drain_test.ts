@@ -50,8 +50,8 @@ async function ended(program: Program): Promise<Ended> {
     "\n",
   );
   assert.match(listening!, / info listening on /);
-  assert.match(draining!, / info draining \d+ connections?$/);
-  assert.match(stopped!, / info stopped: \d+ connections? served, /);
+  assert.match(draining!, / info draining \d+ connections?\b/);
+  assert.match(stopped!, / info stopped: \d+ connections? served\b/);
   assert.deepEqual(rest, []);
   return end;
 }
@@ -126,7 +126,7 @@ Deno.test({
   assert.match(stderr, /draining 100 connections/);
   assert.match(
     stderr,
-    /100 connections served, 0 .*, 300 bytes in, 300 bytes out/,
+    /100 connections served, 300 bytes in, 300 bytes out/,
   );
 });
 
@@ -137,7 +137,7 @@ Deno.test({
   await using program = await Program.listening();
   using client = await midLine(program);
   program.kill();
-  await program.saw(/draining 1 connections?\n/);
+  await program.saw(/draining 1 connections?\b/);
   await refused(program.port);
   await client.send("\n");
   assert.equal(text(await client.receiveAll()), "half\n");
@@ -182,7 +182,7 @@ for (
     const moved = 200 * (3 + 2 * lines.length);
     assert.match(
       stderr,
-      new RegExp(`200 connections served, .*, ${moved} bytes in, ${moved} `),
+      new RegExp(`200 connections served, ${moved} bytes in, ${moved} `),
     );
   });
 }
@@ -314,7 +314,7 @@ Deno.test({
   ]);
   using client = await midLine(program);
   program.kill();
-  await program.saw(/draining 1 connections?\n/);
+  await program.saw(/draining 1 connections?\b/);
   await client.closeWrite();
   assert.equal(text(await client.receiveAll()), "half");
   await ended(program);
@@ -375,7 +375,7 @@ Deno.test({
   await frozen(program, async () => {
     for (const client of clients) await client.send(lines);
   });
-  await program.saw(/draining 20 connections\n/);
+  await program.saw(/draining 20 connections\b/);
   for (const client of clients) {
     assert.equal(text(await client.receiveAll()), lines);
     client.close();
@@ -471,7 +471,7 @@ Deno.test({
     Array.from({ length: 20 }, () => resettable(program.port, "a\nb", 2)),
   );
   program.kill();
-  await program.saw(/draining 21 connections\n/);
+  await program.saw(/draining 21 connections\b/);
   await Promise.all(others.map((reset) => reset()));
   await client.send(" a line\n");
   assert.equal(text(await client.receiveAll()), "half a line\n");
@@ -493,7 +493,7 @@ Deno.test({
   const waiting = await connectAll(program.port, 10);
   for (const one of waiting) await one.send("waiting\n");
   program.kill();
-  await program.saw(/draining 1 connections?\n/);
+  await program.saw(/draining 1 connections?\b/);
   // They were never accepted: what the kernel does with them when the listener
   // goes is a reset.
   for (const one of waiting) {
@@ -524,7 +524,7 @@ for (
     ]);
     using _client = await midLine(program);
     program.kill(first);
-    await program.saw(/draining 1 connections?\n/);
+    await program.saw(/draining 1 connections?\b/);
     program.kill(second);
     const end = await program.ended();
     assert.equal(end.code, code);

@@ -70,6 +70,7 @@ Deno.test(
     assert.deepEqual(events.of("listening"), [{
       type: "listening",
       addr: server.addr,
+      listener: `tcp://127.0.0.1:${server.addr.port}`,
     }]);
   },
 );
@@ -511,6 +512,8 @@ Deno.test({
     const { seconds, ...event } = await events.saw("connection");
     assert.deepEqual(event, {
       type: "connection",
+      listener: `tcp://127.0.0.1:${port}`,
+      connection: 1,
       remoteAddr: client.localAddr,
       bytesIn: 6,
       bytesOut: 6,

@@ -170,7 +170,7 @@ for (
     ],
     [
       { type: "stop", connections: 0, passedOver: 0, bytesIn: 0, bytesOut: 0 },
-      "info stopped: nothing served",
+      "info stopped: 0 connections served",
     ],
     [
       STATE,
