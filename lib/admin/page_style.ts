@@ -287,7 +287,7 @@ export const STYLE: string = css`
       padding-left: 0.625rem;
     }
     .address span {
-      font-size: 0.8125rem;
+      font-size: 0.75rem;
     }
     .wide {
       display: none;

@@ -21,11 +21,13 @@ const QUIET = [
   "--disable-sync",
 ];
 
+const ENV = (await Deno.permissions.query({ name: "env" })).state === "granted";
+
 /** Chromium's path; undefined where it is missing or may not be used. */
 export const CHROMIUM: string | undefined = await find();
 
 async function find(): Promise<string | undefined> {
-  if (!PROGRAM) return undefined;
+  if (!PROGRAM || !ENV) return undefined;
   for (const path of PATHS) {
     try {
       await Deno.stat(path);
@@ -38,6 +40,10 @@ async function find(): Promise<string | undefined> {
 
 /** Starts it. */
 export async function startChromium(): Promise<Browser> {
+  // Else its library is-wsl looks into /proc/sys as it is loaded, for which Deno
+  // wants all permissions.
+  Deno.env.set("__IS_WSL_TEST__", "1");
   const { chromium } = await import("playwright-core");
+  Deno.env.delete("__IS_WSL_TEST__");
   return await chromium.launch({ executablePath: CHROMIUM!, args: QUIET });
 }

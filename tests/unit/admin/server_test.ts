@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { AdminServer } from "../../../lib/admin/server.ts";
 import { Client, text } from "../../support/client.ts";
 import { FakeAdminSource } from "../../support/fake_admin_source.ts";
-import { NET } from "../../support/program.ts";
+import { GUARD, NET } from "../../support/program.ts";
 
 const MAX_OPEN = 64;
 
@@ -117,6 +117,9 @@ test("answers HEAD without a body", async () => {
     );
     assert.equal(await head.text(), "");
   }
+  const { asked } = source;
+  await fetch(`${server.url}/events`, { method: "HEAD" });
+  assert.equal(source.asked, asked, "a stream was opened");
 });
 
 test("answers no other method, and reads no body", async () => {
@@ -201,10 +204,12 @@ test("keeps 64 requests open at most, and answers for its health beyond", async 
   assert.equal(await (await fetch(`${server.url}/livez`)).text(), "alive\n");
   await streams[0]!.body!.cancel();
   // Its place is free when the server has noticed.
-  for (;;) {
-    const { status, body } = await fetch(`${server.url}/metrics`);
+  const late = performance.now() + GUARD;
+  for (let free = false; !free;) {
+    const { ok, body } = await fetch(`${server.url}/metrics`);
     await body!.cancel();
-    if (status === 200) break;
+    free = ok;
+    assert.ok(free || performance.now() < late);
   }
   for (const { body } of streams.slice(1)) await body!.cancel();
 });
@@ -253,6 +258,21 @@ test("lets an answer under way end when it closes", async () => {
   answer.resolve();
   assert.equal((await (await response).json()).total, 7);
   await closed;
+});
+
+test("closes though the server it asks does not answer, at once", async () => {
+  const source = new FakeAdminSource();
+  const asked = Promise.withResolvers<void>();
+  source.snapshot = () => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
+  const server = await start(source);
+  const response = fetch(`${server.url}/metrics`);
+  response.catch(() => {});
+  await asked.promise;
+  assert.ok(await timed(server.close()) < 1_000);
+  await assert.rejects(response);
 });
 
 test("can be closed more than once", async () => {

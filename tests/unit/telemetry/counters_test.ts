@@ -49,10 +49,12 @@ Deno.test("Counters keep every ending and every reason apart", () => {
   for (const ending of ENDINGS) {
     const counters = new Counters();
     counters.accept();
-    counters.close(ending, 0.5, 3, 2);
-    const { open, closed, bytesIn, bytesOut, durations } = counters.snapshot();
+    counters.close(ending, 0.0005, 3, 2);
+    const { open, closed, durations, ...others } = counters.snapshot();
     assert.deepEqual([open, total(closed), closed[ending]], [0, 1, 1]);
-    assert.deepEqual([bytesIn, bytesOut, durations.sum], [3, 2, 0.5]);
+    assert.deepEqual([durations.counts[0], durations.sum], [1, 0.0005]);
+    assert.deepEqual([others.bytesIn, others.bytesOut], [3, 2]);
+    assert.deepEqual([others.datagramsIn, others.datagramsOut], [0, 0]);
   }
   for (const reason of REJECT_REASONS) {
     const counters = new Counters();
