@@ -5,8 +5,9 @@
  * @module
  */
 
+import { showAddress } from "../net/address.ts";
+import { bindError } from "../net/tcp.ts";
 import { pause } from "../util/async.ts";
-import { explain } from "./bind_error.ts";
 import { EventFeed } from "./event_feed.ts";
 import { lastingServe, type LastingServer } from "./lasting_serve.ts";
 import { contentSecurityPolicy } from "./page.ts";
@@ -90,8 +91,9 @@ export class AdminServer {
     try {
       return new AdminServer(settings, source, policy);
     } catch (error) {
-      explain(error, { hostname: settings.host, port: settings.port });
-      throw error;
+      const { host, port } = settings;
+      const address = showAddress({ hostname: host, port });
+      throw bindError(error, `${address} (admin)`, port);
     }
   }
 

@@ -31,12 +31,13 @@ export interface Address {
 export function toAddress(addr: Deno.Addr): Address {
   switch (addr.transport) {
     case "tcp":
-    case "udp":
-      return {
-        transport: addr.transport,
-        hostname: plainHostname(addr.hostname),
-        port: addr.port,
-      };
+    case "udp": {
+      const hostname = plainHostname(addr.hostname);
+      // Most often it is right as it is.
+      return hostname === addr.hostname
+        ? addr
+        : { transport: addr.transport, hostname, port: addr.port };
+    }
     case "unix":
     case "unixpacket":
       return {

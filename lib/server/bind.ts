@@ -53,7 +53,7 @@ export async function bindAll(
     }
     return bound;
   } catch (error) {
-    for (const { socket } of bound) socket?.close();
+    closeAll(bound);
     throw error;
   }
 }
@@ -66,8 +66,13 @@ export async function bindAll(
  */
 export async function findFree(settings: Settings): Promise<Bound[]> {
   const bound = await bindAll(settings);
-  for (const { socket } of bound) socket?.close();
+  closeAll(bound);
   return bound;
+}
+
+/** Closes all that is bound here. */
+export function closeAll(bound: readonly Bound[]): void {
+  for (const { socket } of bound) socket?.close();
 }
 
 /** Binds one listener; a name may mean several addresses. */
@@ -112,7 +117,7 @@ async function bindEach(
     if (bound.length === 0) throw missing;
     return bound;
   } catch (error) {
-    for (const { socket } of bound) socket?.close();
+    closeAll(bound);
     throw error;
   }
 }

@@ -51,7 +51,6 @@ export class Connections {
   readonly #children = new Supervisor({ shutdownTimeout: HANDLER_GRACE });
   readonly #open = new Set<ServedConnection>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
-  #count = 0;
   #vacancy: PromiseWithResolvers<void> | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
   #atLimit = false;
@@ -138,11 +137,7 @@ export class Connections {
     );
     this.#open.add(connection);
     if (this.#drained) connection.socket.beginDrain(0);
-    this.#children.startChild({
-      id: `connection ${++this.#count}`,
-      restart: "temporary",
-      run: () => connection.run(),
-    });
+    this.#children.startChild(connection);
   }
 
   /**

@@ -18,6 +18,7 @@ import type {
   Verdict,
 } from "../telemetry/events.ts";
 import { isNetworkError } from "../net/errors.ts";
+import type { ChildSpec } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
 import type { Service } from "./service.ts";
 
@@ -25,7 +26,9 @@ import type { Service } from "./service.ts";
 export type EndEvent = ConnectionEvent | RejectedEvent;
 
 /** A connection that has been accepted, and has not ended. */
-export class ServedConnection {
+export class ServedConnection implements ChildSpec {
+  /** As a child of its server: it ends alone. */
+  readonly restart = "temporary";
   readonly socket: Socket;
   readonly service: Service;
   /** Counts the connections of its listener, from 1. */

@@ -14,7 +14,7 @@ import {
 } from "../options/options.ts";
 import { deferred } from "../util/async.ts";
 import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
-import { bindAll, type Bound, type PortSharing } from "./bind.ts";
+import { bindAll, type Bound, closeAll, type PortSharing } from "./bind.ts";
 import { Connections } from "./connections.ts";
 import { Datagrams } from "./datagrams.ts";
 import { prepare } from "./prepare.ts";
@@ -75,7 +75,9 @@ export class EchoServer {
 
   readonly #settings: Settings;
   readonly #bound: readonly Bound[];
-  readonly #datagrams: readonly Datagrams[];
+  readonly #datagrams: Datagrams[] = [];
+  /** Settle when their listener has been closed. */
+  readonly #accepting: Promise<void>[] = [];
   readonly #admin: AsyncClosable | undefined;
   readonly #closing = new AbortController();
   readonly #finish = deferred<void>();
@@ -89,7 +91,7 @@ export class EchoServer {
     this.addrs = bound.map(({ addr }) => addr);
     this.addr = this.addrs[0]!;
     this.finished = this.#finish.promise;
-    this.#datagrams = this.#start();
+    this.#start();
     connections.ready = true;
   }
 
@@ -136,7 +138,12 @@ export class EchoServer {
     { connections, admin, sharing }: TreeParts,
   ): Promise<EchoServer> {
     const bound = await bindAll(settings, sharing);
-    await connections.addServices(bound);
+    try {
+      await connections.addServices(bound);
+    } catch (error) {
+      closeAll(bound);
+      throw error;
+    }
     return new EchoServer({ settings, bound, connections, admin });
   }
 
@@ -163,7 +170,8 @@ export class EchoServer {
   /**
    * Stops listening, at once. Connections are served on.
    *
-   * @returns Settles when datagrams that were delayed have been sent.
+   * @returns Settles when the system has closed every listener, and datagrams
+   * that were delayed have been sent.
    *
    * @ignore
    */
@@ -176,9 +184,12 @@ export class EchoServer {
       }
     }
     const { shutdownTimeout } = this.#settings;
-    await Promise.all(
-      this.#datagrams.map((datagrams) => datagrams.shutdown(shutdownTimeout)),
-    );
+    await Promise.all([
+      ...this.#accepting,
+      ...this.#datagrams.map((datagrams) =>
+        datagrams.shutdown(shutdownTimeout)
+      ),
+    ]);
   }
 
   /**
@@ -203,28 +214,34 @@ export class EchoServer {
   }
 
   /** Announces every listener, and serves it. */
-  #start(): Datagrams[] {
+  #start(): void {
     const { onEvent } = this.#settings;
     for (const { addr, name } of this.#bound) {
       onEvent({ type: "listening", addr, listener: name });
     }
-    const datagrams: Datagrams[] = [];
     for (const [index, { settings, socket }] of this.#bound.entries()) {
       if (!socket) continue;
       const service = this.connections.services[index]!;
       if (settings.transport === "udp") {
-        datagrams.push(new Datagrams(socket as Deno.DatagramConn, service));
+        const datagrams = new Datagrams(socket as Deno.DatagramConn, service);
+        this.#datagrams.push(datagrams);
       } else {
-        this.#accept(socket as Listener, service).catch((error) => {
-          this.close();
-          this.#finish.reject(error);
-        });
+        this.#accepting.push(this.#accept(socket as Listener, service));
       }
     }
-    return datagrams;
   }
 
+  /** Accepts until the listener is closed; what ends it else ends the server. */
   async #accept(listener: Listener, service: Service): Promise<void> {
+    try {
+      await this.#acceptAll(listener, service);
+    } catch (error) {
+      this.close();
+      this.#finish.reject(error);
+    }
+  }
+
+  async #acceptAll(listener: Listener, service: Service): Promise<void> {
     const { connections } = this;
     const incoming = accept(listener, {
       vacancy: () => connections.vacancy(),

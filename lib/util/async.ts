@@ -65,5 +65,3 @@ export function deferred<T>(): PromiseWithResolvers<T> {
   deferred.promise.catch(() => {});
   return deferred;
 }
-
-export { deferred as outcome };

@@ -525,7 +525,8 @@ tlsTest("A taken port is named by the TLS listener", (listening) => {
   const { port } = listening;
   assert.throws(() => listenTls({ host: HOST, port, backlog: 1, ...pair }), {
     name: "AddrInUse",
-    message: `Cannot listen on ${HOST}:${port}: the port is already in use`,
+    message:
+      `Cannot listen on tls://${HOST}:${port}: the port is already in use`,
   });
 });
 
