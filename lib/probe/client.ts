@@ -62,7 +62,6 @@ export class Client implements Findings {
   #now = 0;
   #finishing: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
-  #aborted = false;
 
   /**
    * @param wire The connection.
@@ -161,7 +160,6 @@ export class Client implements Findings {
 
   /** Closes at once; what is under way does not count. */
   abort(): void {
-    this.#aborted = true;
     this.#close();
   }
 
@@ -290,7 +288,7 @@ export class Client implements Findings {
     kind: "lost" | "reset" | "timeout" | "refused" | "wrong",
     what: string,
   ): void {
-    if (this.#closed || this.#aborted) return;
+    if (this.#closed) return;
     const lines = this.#underWay();
     const { tally } = this.#context;
     this.#expired = this.#next;
