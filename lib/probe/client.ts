@@ -9,6 +9,7 @@ import { causeOf, kindOf, type ProbeWire } from "./connect.ts";
 import { GreetingReader } from "./greeting.ts";
 import { allocate, type Memory, type Payload } from "./payload.ts";
 import type { ProbeSettings } from "./options.ts";
+import type { ProbeErrors } from "./report.ts";
 import type { Tally } from "./tally.ts";
 import { type Findings, Verifier } from "./verifier.ts";
 
@@ -83,11 +84,10 @@ export class Client implements Findings {
     if (settings.greeting) this.#greeting = new GreetingReader();
     this.#greetingSince = performance.now();
     this.#inFlight = settings.inFlight;
-    const lines = settings.inFlight;
-    this.#lines = allocate(lines * payload.size);
+    this.#lines = allocate(settings.inFlight * payload.size);
     this.#verifier = new Verifier(payload, number, this, {
       memory: this.#lines,
-      lines,
+      lines: settings.inFlight,
     });
     this.#due = new Float64Array(settings.inFlight);
     this.#sent = new Float64Array(settings.inFlight);
@@ -286,10 +286,7 @@ export class Client implements Findings {
   };
 
   /** Counts the lines that are under way as errors, once. */
-  #end(
-    kind: "lost" | "reset" | "timeout" | "refused" | "wrong",
-    what: string,
-  ): void {
+  #end(kind: keyof ProbeErrors, what: string): void {
     if (this.#closed) return;
     const lines = this.#underWay();
     const { tally } = this.#context;
