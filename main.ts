@@ -4,59 +4,58 @@
  * @module
  */
 
-import {
-  type Command,
-  help,
-  parseCommandLine,
-  version,
-} from "./lib/cli/command.ts";
-import { EchoServer, EchoSupervisor, logger } from "./lib/mod.ts";
-import { reasonOf } from "./lib/util/text.ts";
+import type { Signals } from "./lib/cli/run.ts";
 
-/** The signals that shut the server down, and their numbers. */
-const SIGNALS = Deno.build.os === "windows"
+/** The signals that ask for a shutdown, and their numbers. */
+const SHUTDOWN: Record<string, number> = Deno.build.os === "windows"
   ? { SIGINT: 2, SIGBREAK: 21 }
   : { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
-Deno.exit(await main(Deno.args));
+/**
+ * Milliseconds within which another signal is the same request: wrappers and
+ * terminals often send two.
+ */
+const SAME_REQUEST = 500;
 
-async function main(args: string[]): Promise<number> {
-  let command: Command;
-  try {
-    command = parseCommandLine(args);
-  } catch (error) {
-    console.error(`echoserver: ${reasonOf(error)}`);
-    return 2;
+/** When the first signal came, in milliseconds. */
+let firstSignal = Infinity;
+
+// Before anything else is loaded: a signal that nobody listens to is lost in
+// process 1 of a container, and ends any other process.
+const signals = listenToSignals();
+const { run } = await import("./lib/cli/run.ts");
+Deno.exit(await run(Deno.args, signals));
+
+/** Listens to signals. */
+function listenToSignals(): Signals {
+  const shutdown = new AbortController();
+  const requests = new EventTarget();
+  const request = (type: "hangup" | "state") => () =>
+    requests.dispatchEvent(new Event(type));
+  for (const [signal, number] of Object.entries(SHUTDOWN)) {
+    let end = endAtSecond(shutdown, number);
+    // Without a terminal it is no hang-up: `nohup` and daemons ignore it.
+    if (signal === "SIGHUP" && !atTerminal()) end = request("hangup");
+    Deno.addSignalListener(signal as Deno.Signal, end);
   }
-  if (command.name === "serve") return await serve(command);
-  console.log(command.name === "help" ? help() : version());
-  return 0;
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGUSR1", request("state"));
+  }
+  return { shutdown: shutdown.signal, requests };
 }
 
-async function serve(command: Command & { name: "serve" }): Promise<number> {
-  const options = { ...command.options, onEvent: logger(command.log) };
-  const asked = shutdownAsked();
-  try {
-    const tree = await EchoSupervisor.start(EchoServer, options);
-    asked.then(() => tree.shutdown());
-    await tree.finished;
-    return 0;
-  } catch (error) {
-    options.onEvent({ type: "failure", reason: reasonOf(error) });
-    return 1;
-  }
+/** Asks for a shutdown; a late second signal ends the process at once. */
+function endAtSecond(shutdown: AbortController, number: number): () => void {
+  return () => {
+    const since = performance.now() - firstSignal;
+    if (since > SAME_REQUEST) Deno.exit(128 + number);
+    firstSignal = Math.min(firstSignal, performance.now());
+    shutdown.abort();
+  };
 }
 
-/** Resolves at the first signal; the second does not wait for the end. */
-function shutdownAsked(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let asked = false;
-  for (const [signal, number] of Object.entries(SIGNALS)) {
-    Deno.addSignalListener(signal as keyof typeof SIGNALS, () => {
-      if (asked) Deno.exit(128 + number);
-      asked = true;
-      resolve();
-    });
-  }
-  return promise;
+function atTerminal(): boolean {
+  return [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) =>
+    stream.isTerminal()
+  );
 }

@@ -17,22 +17,35 @@
  */
 
 export type { Connection, Handler } from "./connection/connection.ts";
-export { echo, type EchoOptions } from "./server/echo.ts";
-export { EchoSupervisor } from "./tree/echo_supervisor.ts";
-export type * from "./telemetry/events.ts";
+export { blackhole, type BlackholeOptions } from "./faults/blackhole.ts";
+export { corrupt, type CorruptOptions } from "./faults/corrupt.ts";
+export { latency, type LatencyOptions } from "./faults/latency.ts";
+export { limit } from "./faults/limit.ts";
+export { rate, type RateOptions } from "./faults/rate.ts";
+export { slice } from "./faults/slice.ts";
+export { slowClose, type SlowCloseOptions } from "./faults/slow_close.ts";
 export { LineStream, type LineStreamOptions } from "./lines/line_stream.ts";
+export type { Address } from "./net/address.ts";
+export type {
+  EchoServerOptions,
+  EchoSupervisorOptions,
+  ListenOptions,
+  Mode,
+  Transport,
+} from "./options/options.ts";
+export type { ProbeOptions, ProbeProgress } from "./probe/options.ts";
+export { probe } from "./probe/probe.ts";
+export type { ProbeReport } from "./probe/report.ts";
+export { echo, type EchoOptions } from "./server/echo.ts";
+export { EchoServer } from "./server/server.ts";
+export type * from "./telemetry/events.ts";
 export {
   type LogFormat,
   logger,
   type LoggerOptions,
   type Verbosity,
 } from "./telemetry/logger.ts";
-export type {
-  EchoServerOptions,
-  EchoSupervisorOptions,
-  Mode,
-} from "./options/options.ts";
-export { EchoServer } from "./server/server.ts";
+export { EchoSupervisor } from "./tree/echo_supervisor.ts";
 export {
   type ChildSpec,
   type Restart,

@@ -1,100 +1,71 @@
-import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { escapeControls } from "../util/text.ts";
-import { type Limit, type LimitName, LIMITS } from "../options/limits.ts";
+/**
+ * The command line: from words to what they ask for.
+ *
+ * @module
+ */
+
+import type { ParseArgsOptionsConfig } from "node:util";
+import type { EchoSupervisorOptions } from "../options/options.ts";
+import { checkTogether } from "../options/options.ts";
+import { readText } from "../options/kinds.ts";
+import { parseListen } from "../options/listen.ts";
 import {
-  LOG_FORMATS,
-  type LogFormat,
-  type LoggerOptions,
-} from "../telemetry/logger.ts";
-import {
-  DEFAULT_HOST,
-  type EchoSupervisorOptions,
-  type Mode,
-  MODES,
-} from "../options/options.ts";
-import deno from "../../deno.json" with { type: "json" };
+  COMMAND_LINE,
+  dashed,
+  type Option,
+  OPTIONS,
+  optionsIn,
+  type Table,
+} from "../options/schema.ts";
+import type { ProbeOptions } from "../probe/options.ts";
+import type { LoggerOptions } from "../telemetry/logger.ts";
+import { quote } from "../util/check.ts";
+import { nearest } from "../util/nearest.ts";
 
 /** What the command line asks for. */
 export type Command =
-  | { name: "help" | "version" }
-  | { name: "serve"; options: EchoSupervisorOptions; log: LoggerOptions };
+  | { name: "help"; of: "serve" | "probe" }
+  | { name: "version" }
+  | ServeCommand
+  | ProbeCommand;
 
-/** One option: parsing, checking and help are made from these. */
-interface Option {
-  readonly short?: string;
-  /** What the value is called in the help, unless it is one of `words`. */
-  readonly value?: string;
-  readonly help: string;
-  /** The number that the value sets. */
-  readonly sets?: LimitName;
-  /** The words that the value may be, the default first. */
-  readonly words?: readonly string[];
-  /** The default, where the value may be anything. */
-  readonly default?: string;
+/** To serve. */
+export interface ServeCommand {
+  name: "serve";
+  /** Certificate and key are still in their files. */
+  options: EchoSupervisorOptions & {
+    tlsCertFile?: string;
+    tlsKeyFile?: string;
+  };
+  log: LoggerOptions;
 }
 
-const OPTIONS = {
-  "port": {
-    short: "p",
-    value: "port",
-    sets: "port",
-    help: "0 picks a free one",
-  },
-  "host": {
-    value: "address",
-    default: DEFAULT_HOST,
-    help: "address to listen on; :: takes IPv4 and IPv6",
-  },
-  "mode": {
-    words: MODES,
-    help: "echo whole lines, or bytes as they come",
-  },
-  "max-line-length": {
-    value: "bytes",
-    sets: "maxLineLength",
-    help: "a longer line goes back in pieces",
-  },
-  "max-connections": {
-    value: "n",
-    sets: "maxConnections",
-    help: "served at a time; more wait in the backlog",
-  },
-  "idle-timeout": {
-    value: "seconds",
-    sets: "idleTimeout",
-    help: "close a connection after so much silence; 0 never",
-  },
-  "shutdown-timeout": {
-    value: "seconds",
-    sets: "shutdownTimeout",
-    help: "how long a shutdown waits for open connections",
-  },
-  "backlog": {
-    value: "n",
-    sets: "backlog",
-    help: "connections that the kernel queues",
-  },
-  "workers": {
-    value: "n",
-    sets: "workers",
-    help: "threads that share the port and the connections",
-  },
-  "log-format": {
-    words: LOG_FORMATS,
-    help: "log lines as text or as JSON",
-  },
-  "quiet": { short: "q", help: "log warnings and errors only" },
-  "verbose": { short: "v", help: "log each connection that ends" },
-  "help": { short: "h", help: "show this help" },
-  "version": { short: "V", help: "show the version" },
-} as const satisfies Record<string, Option>;
+/** To probe. */
+export interface ProbeCommand {
+  name: "probe";
+  /** What `parseTarget` takes. */
+  address: string;
+  options: ProbeOptions;
+  /** Whether the report is JSON. */
+  json: boolean;
+  /** The most milliseconds that the 99th percentile may have. */
+  maxP99?: number;
+  /** The file that `caCert` is in. */
+  caCertFile?: string;
+}
 
-type OptionName = keyof typeof OPTIONS;
+/** What was written of the options of a table, by their names in the API. */
+type Written<T extends Table> = {
+  [N in keyof T]?: T[N] extends Option<infer Value, infer _> ? Value : never;
+};
 
-const SEE_HELP = "see echoserver --help";
-/** Columns of the help page, and the one in which explanations begin. */
-const WIDTH = 80;
-const HELP_COLUMN = 36;
+/** The options of one command, and where its help is. */
+interface Syntax<T extends Table> {
+  readonly table: T;
+  readonly help: string;
+}
+
+const SERVE = { table: OPTIONS, help: "echoserver --help" };
 
 /**
  * Reads the command line.
@@ -102,175 +73,162 @@ const HELP_COLUMN = 36;
  * @throws {Error} If it is wrong: an unknown option, a value that an option
  * does not take, a stray word. The message says so in one line.
  */
-export function parseCommandLine(args: string[]): Command {
-  const { tokens } = parseArgs({
-    args,
-    options: parserOptions(),
-    strict: false,
-    tokens: true,
+export async function parseCommandLine(args: string[]): Promise<Command> {
+  const [first, ...rest] = args;
+  // What starts most often starts fastest: nothing more is loaded.
+  if (first === undefined) return serveCommand({});
+  return first === "probe" ? await parseProbe(rest) : await parseServe(args);
+}
+
+async function parseServe(args: string[]): Promise<Command> {
+  const values = await readArguments(args, SERVE, (word) => {
+    throw new Error(`unexpected ${quote(word)}: ${cureOf(word)}`);
   });
-  const given: Partial<Record<OptionName, string>> = {};
-  for (const token of tokens) {
-    if (token.kind === "positional") throw new Error(strayWord(token.value));
-    if (token.kind === "option-terminator") continue;
-    const { name, rawName } = token;
-    if (!isOption(name)) {
-      throw new Error(`unknown option ${quote(rawName)}: ${SEE_HELP}`);
-    }
-    given[name] = checkValue(name, token.value);
-    if (name === "help" || name === "version") return { name };
+  if (values.help) return { name: "help", of: "serve" };
+  if (values.version) return { name: "version" };
+  return serveCommand(values);
+}
+
+/** What to do with a word that is no option of serving. */
+function cureOf(word: string): string {
+  if (OPTIONS.port.kind.option?.read(word) !== undefined) {
+    return `use --port ${word}`;
   }
-  return serveCommand(given);
+  if (word === "probe") return "it must come first";
+  const meant = nearest(word, ["probe"]);
+  return meant ? `did you mean ${meant}?` : `see ${SERVE.help}`;
 }
 
-function parserOptions(): ParseArgsOptionsConfig {
-  return Object.fromEntries(
-    Object.entries<Option>(OPTIONS).map(([name, option]) => [
-      name,
-      {
-        type: placeholder(option) ? "string" as const : "boolean" as const,
-        ...option.short && { short: option.short },
-      },
-    ]),
-  );
-}
-
-/** What stands for the value in the help; an option without is a switch. */
-function placeholder({ value, words }: Option): string | undefined {
-  return value ?? words?.join("|");
-}
-
-function isOption(name: string): name is OptionName {
-  return Object.hasOwn(OPTIONS, name);
-}
-
-/**
- * Gives back the value of an option that takes one, or what stands for a switch
- * that is on.
- */
-function checkValue(name: OptionName, value: string | undefined): string {
-  const option: Option = OPTIONS[name];
-  if (!placeholder(option)) {
-    if (value !== undefined) {
-      throw new Error(`--${name} takes no value, not ${quote(value)}`);
-    }
-    return "on";
-  }
-  if (value && accepts(option, value)) return value;
-  const instead = value === undefined
-    ? "and none is given"
-    : `not ${quote(value)}`;
-  throw new Error(`--${name} takes ${expected(option)}, ${instead}`);
-}
-
-function accepts({ sets, words }: Option, value: string): boolean {
-  if (words) return words.includes(value);
-  if (!sets) return !value.startsWith("-");
-  const { min, max }: Limit = LIMITS[sets];
-  return /^[0-9]+$/.test(value) && Number(value) >= min && Number(value) <= max;
-}
-
-function expected({ sets, words }: Option): string {
-  if (words) return words.join(" or ");
-  return sets
-    ? `a whole number from ${LIMITS[sets].min} to ${LIMITS[sets].max}`
-    : "an address";
-}
-
-function strayWord(word: string): string {
-  const cure = accepts(OPTIONS.port, word) ? `use --port ${word}` : SEE_HELP;
-  return `unexpected ${quote(word)}: ${cure}`;
-}
-
-/** A word as it was given, without what could steer a terminal. */
-function quote(word: string): string {
-  return escapeControls(JSON.stringify(word));
-}
-
-function serveCommand(given: Partial<Record<OptionName, string>>): Command {
-  if (given.quiet && given.verbose) {
+function serveCommand(values: Written<typeof OPTIONS>): ServeCommand {
+  const { quiet, verbose, logFormat } = values;
+  if (quiet && verbose) {
     throw new Error("--quiet and --verbose exclude each other");
   }
-  const options: EchoSupervisorOptions = {};
-  for (const [name, value] of Object.entries(given) as [OptionName, string][]) {
-    const { sets }: Option = OPTIONS[name];
-    if (sets) options[sets] = Number(value);
-  }
-  const {
-    workers = LIMITS.workers.default,
-    maxConnections = LIMITS.maxConnections.default,
-  } = options;
-  if (workers > maxConnections) {
-    throw new Error(
-      `--workers takes at most --max-connections (${maxConnections}), not ${workers}`,
-    );
+  checkTogether(values as EchoSupervisorOptions, COMMAND_LINE);
+  const options: ServeCommand["options"] = optionsOf(values, OPTIONS);
+  if (values.listen) {
+    const urls = values.listen as string[];
+    options.listen = urls.map((url) => parseListen(url, "--listen"));
   }
   return {
     name: "serve",
-    options: {
-      ...options,
-      ...given.host && { host: given.host },
-      ...given.mode && { mode: given.mode as Mode },
-    },
+    options,
     log: {
-      ...given["log-format"] && { format: given["log-format"] as LogFormat },
-      verbosity: given.quiet ? "quiet" : given.verbose ? "verbose" : "normal",
+      ...logFormat !== undefined && { format: logFormat },
+      verbosity: quiet ? "quiet" : verbose ? "verbose" : "normal",
     },
   };
 }
 
-/** The page that `--help` prints, at most 80 columns wide. */
-export function help(): string {
-  const rows = Object.entries<Option>(OPTIONS).map(([name, option]) => {
-    const short = option.short ? `-${option.short}, ` : "    ";
-    const value = placeholder(option);
-    return [
-      `  ${short}--${name}${value ? ` <${value}>` : ""}`,
-      wrap(option.help + rangeAndDefault(option), WIDTH - HELP_COLUMN),
-    ] as const;
-  });
-  const indent = `\n${" ".repeat(HELP_COLUMN)}`;
-  return `Usage: echoserver [options]
-
-A TCP echo server: every line that a client sends comes back to it.
-
-Options:
-${
-    rows.map(([left, right]) => left.padEnd(HELP_COLUMN) + right.join(indent))
-      .join("\n")
+async function parseProbe(args: string[]): Promise<Command> {
+  const probe = await import("../probe/options.ts");
+  const addresses: string[] = [];
+  const values = await readArguments(
+    args,
+    { table: probe.PROBE_OPTIONS, help: "echoserver probe --help" },
+    (word) => addresses.push(word),
+  );
+  if (values.help) return { name: "help", of: "probe" };
+  const [address, stray] = addresses;
+  if (address === undefined) {
+    throw new Error(`probe takes ${probe.ADDRESSES}, and none is given`);
   }
-
-On SIGTERM, SIGINT or SIGHUP it stops listening, lets its clients finish the
-line that they have begun, and exits; at the second signal it exits at once.
-
-Examples:
-  echoserver                                    lines, on port 1050
-  echoserver --host :: --port 7 --mode raw      RFC 862, on IPv4 and IPv6
-  echoserver --max-connections 1                one client at a time
-  echoserver --workers 4 --log-format json      four threads, JSON lines as log`;
+  if (stray !== undefined) {
+    throw new Error(`unexpected ${quote(stray)}: probe takes one address`);
+  }
+  const target = probe.parseTarget(address);
+  probe.checkTarget(values, target, COMMAND_LINE);
+  const { json = false, maxP99, caCert } = values;
+  const { caCertFile: _, ...options } = optionsOf(values, probe.PROBE_OPTIONS);
+  return {
+    name: "probe",
+    address,
+    options,
+    json,
+    ...maxP99 !== undefined && { maxP99 },
+    ...caCert !== undefined && { caCertFile: caCert },
+  };
 }
 
-function wrap(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    if (line && line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
-  }
-  return lines;
+/** Those options that the API has; of what is in a file, the file's name. */
+function optionsOf<T extends Table>(
+  values: Written<T>,
+  table: T,
+): Record<string, unknown> {
+  const known = Object.entries(optionsIn("api", table));
+  return Object.fromEntries(
+    known.filter(([name]) => values[name] !== undefined).map((
+      [name, { kind }],
+    ) => [kind.inFile ? `${name}File` : name, values[name]]),
+  );
 }
 
-function rangeAndDefault({ sets, words, default: word }: Option): string {
-  if (sets) {
-    const { min, max, default: number } = LIMITS[sets];
-    return ` (${min} to ${max}, default ${number})`;
+/**
+ * Reads options, and hands on every word that is none. What follows `--help` or
+ * `--version` is not read.
+ */
+async function readArguments<T extends Table>(
+  args: string[],
+  { table, help }: Syntax<T>,
+  onWord: (word: string) => void,
+): Promise<Written<T>> {
+  const names = new Map(
+    Object.keys(optionsIn("command", table)).map((name) => [
+      dashed(name),
+      name,
+    ]),
+  );
+  const values: Record<string, unknown> = {};
+  for (const token of await tokensOf(args, table)) {
+    if (token.kind === "positional") onWord(token.value);
+    if (token.kind !== "option") continue;
+    const name = names.get(token.name);
+    if (name === undefined) {
+      throw new Error(unknownOption(token, [...names.keys()], help));
+    }
+    const value = readValue(table[name]!, token);
+    values[name] = table[name]!.repeatable
+      ? [...values[name] as unknown[] ?? [], value]
+      : value;
+    if (name === "help" || name === "version") break;
   }
-  const first = words?.[0] ?? word;
-  return first === undefined ? "" : ` (default ${first})`;
+  return values as Written<T>;
 }
 
-/** The line that `--version` prints. */
-export function version(): string {
-  const { build, version } = Deno;
-  return `echoserver ${deno.version} (Deno ${version.deno}, ${build.target})`;
+/** An option as it was written. */
+interface Token {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+}
+
+/** Splits the command line into options and words, without judging them. */
+async function tokensOf(args: string[], table: Table) {
+  // Loading it takes longer than all else here, and many never need it.
+  const { parseArgs } = await import("node:util");
+  const options: ParseArgsOptionsConfig = {};
+  for (const [name, option] of Object.entries(optionsIn("command", table))) {
+    const type = option.kind.option ? "string" : "boolean";
+    options[dashed(name)] = {
+      type,
+      ...option.short !== undefined && { short: option.short },
+    };
+  }
+  return parseArgs({ args, options, strict: false, tokens: true }).tokens;
+}
+
+function readValue({ kind }: Table[string], { name, value }: Token): unknown {
+  if (kind.option) return readText(`--${name}`, kind.option, value);
+  if (value === undefined) return true;
+  throw new Error(`--${name} takes no value, not ${quote(value)}`);
+}
+
+function unknownOption(
+  { name, rawName }: Token,
+  names: string[],
+  help: string,
+): string {
+  const meant = nearest(name, names);
+  const hint = meant ? `did you mean --${meant}?` : `see ${help}`;
+  return `unknown option ${quote(rawName)}: ${hint}`;
 }

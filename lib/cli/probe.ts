@@ -14,25 +14,11 @@ import {
 import { type ProbeResult, runProbe } from "../probe/runner.ts";
 import { verdictOf } from "../probe/verdict.ts";
 import { reasonOf } from "../util/text.ts";
+import type { ProbeCommand } from "./command.ts";
+import { readPem } from "./pem.ts";
 
 /** Columns of a report that goes elsewhere than to a terminal, or at most. */
 const WIDTH = 80;
-
-/** What the command line asks for. */
-export interface ProbeCommand {
-  /** Which command it is. */
-  name: "probe";
-  /** What to probe. */
-  address: string;
-  /** How. */
-  options: ProbeOptions;
-  /** Whether the report is JSON. */
-  json: boolean;
-  /** Milliseconds that the 99th percentile may have. */
-  maxP99?: number;
-  /** A file of certificates to trust. */
-  caCertFile?: string;
-}
 
 /** Where the command writes; standard output or error. */
 export interface Screen {
@@ -115,12 +101,7 @@ async function trustOf(
   { caCertFile }: ProbeCommand,
 ): Promise<Pick<ProbeOptions, "caCert">> {
   if (caCertFile === undefined) return {};
-  try {
-    return { caCert: await Deno.readTextFile(caCertFile) };
-  } catch (error) {
-    const reason = reasonOf(error);
-    throw new Error(`Cannot read the certificate ${caCertFile}: ${reason}`);
-  }
+  return { caCert: await readPem("certificate", caCertFile) };
 }
 
 /** Shows how it goes, if there is a terminal to see it on. */

@@ -1,7 +1,11 @@
-import { lazy } from "../util/lazy.ts";
-import { LineBuffer, RAW } from "../lines/line_buffer.ts";
-import { LineStream } from "../lines/line_stream.ts";
-import { lockedReadable, lockedWritable } from "../util/locked.ts";
+/**
+ * A connection as its handler sees it.
+ *
+ * @module
+ */
+
+import { type Address, toAddress } from "../net/address.ts";
+import { InputEnd, OutputEnd } from "./pipe.ts";
 import type { Socket } from "./socket.ts";
 
 /** A client's connection, as a {@linkcode Handler} sees it. */
@@ -14,8 +18,10 @@ export interface Connection {
   readonly readable: ReadableStream<Uint8Array>;
   /** What the client gets. Closing it sends FIN; reading goes on. */
   readonly writable: WritableStream<Uint8Array>;
-  /** The client's address. */
-  readonly remoteAddr: Deno.NetAddr;
+  /** The client's address; behind a PROXY header, the one that it names. */
+  readonly remoteAddr: Address;
+  /** The address at the other end of the socket: the client's or a proxy's. */
+  readonly peerAddr: Address;
   /**
    * Aborts when the server gives the connection up: at the deadline of a
    * shutdown, or after the idle time-out. `readable` ends then too. It does not
@@ -51,121 +57,38 @@ export interface Connection {
  */
 export type Handler = (connection: Connection) => Promise<void>;
 
-/** How a stream is used: as the platform's stream, or by a fused pipe. */
-type Use = "unused" | "standard" | "fused";
-
-/**
- * A socket as a pair of streams that know each other.
- *
- * Piped into each other, directly or through a plain {@linkcode LineStream},
- * they are *fused*: the bytes take the loop of {@linkcode pump}, no chunk
- * enters a queue, and no stream of the platform is made. Every other pipe takes
- * the platform's streams and means the same. (One trace is left: streams that
- * were fused stay locked when the pipe is done.)
- *
- * ```text
- *   fused      socket ─► LineBuffer ─► socket
- *   standard   socket ─► ReadableStream ─► … ─► WritableStream ─► socket
- * ```
- */
+/** A socket as a pair of streams that know each other. */
 export class SocketConnection implements Connection {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
   readonly #socket: Socket;
-  #output: Use = "unused";
+  readonly #output: OutputEnd;
+  readonly #input: InputEnd;
+  readonly #client: Address | undefined;
 
-  constructor(socket: Socket) {
+  /** @param client The address that a proxy has named. */
+  constructor(socket: Socket, client?: Address) {
     this.#socket = socket;
-    this.readable = this.#source(RAW, () => readableOf(socket));
-    this.writable = lazy(WritableStream<Uint8Array>, () => {
-      if (this.#output === "fused") return lockedWritable();
-      this.#output = "standard";
-      return writableOf(socket);
-    });
+    this.#client = client;
+    this.#output = new OutputEnd(socket);
+    this.#input = new InputEnd(socket, this.#output);
   }
 
-  get remoteAddr(): Deno.NetAddr {
-    return this.#socket.remoteAddr;
+  get readable(): ReadableStream<Uint8Array> {
+    return this.#input.facade;
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return this.#output.facade;
+  }
+
+  get remoteAddr(): Address {
+    return this.#client ?? this.peerAddr;
+  }
+
+  get peerAddr(): Address {
+    return toAddress(this.#socket.wire.remoteAddr);
   }
 
   get signal(): AbortSignal {
     return this.#socket.signal;
   }
-
-  /**
-   * A stream of the input, or of its lines, that can be fused with the output.
-   */
-  #source(
-    maxLineLength: number,
-    standard: () => ReadableStream<Uint8Array>,
-  ): ReadableStream<Uint8Array> {
-    let use: Use = "unused";
-    const make = () => {
-      if (use === "fused") return lockedReadable();
-      use = "standard";
-      return standard();
-    };
-    return lazy(ReadableStream<Uint8Array>, make, (real) => ({
-      pipeThrough: <T>(
-        transform: ReadableWritablePair<T, Uint8Array>,
-        options?: StreamPipeOptions,
-      ) => {
-        const fusible = use === "unused" && maxLineLength === RAW && !options;
-        const lines = fusible && LineStream.fuse(transform, (limit, stream) => {
-          return this.#source(limit, () => standard().pipeThrough(stream()));
-        });
-        if (!lines) return real().pipeThrough(transform, options);
-        use = "fused";
-        return lines as ReadableStream<unknown> as ReadableStream<T>;
-      },
-      pipeTo: (
-        destination: WritableStream<Uint8Array>,
-        options?: StreamPipeOptions,
-      ) => {
-        const fusible = use === "unused" && this.#output === "unused" &&
-          !options;
-        if (!fusible || destination !== this.writable) {
-          return real().pipeTo(destination, options);
-        }
-        use = this.#output = "fused";
-        return pump(this.#socket, new LineBuffer(maxLineLength));
-      },
-    }));
-  }
-}
-
-/**
- * The fused pipe: one read, the whole lines of it in one write, what is left
- * kept for the next.
- */
-async function pump(socket: Socket, lines: LineBuffer): Promise<void> {
-  for (let count; (count = await socket.read(lines.room())) !== null;) {
-    const whole = lines.takeLines(count);
-    if (whole.length > 0) await socket.write(whole);
-  }
-  const tail = lines.takeTail();
-  if (tail.length > 0) await socket.write(tail);
-  await socket.closeWrite();
-}
-
-/** The standard road's source: each chunk is what one read gave. */
-function readableOf(socket: Socket): ReadableStream<Uint8Array> {
-  const bytes = new LineBuffer(RAW);
-  return new ReadableStream({
-    async pull(controller) {
-      const count = await socket.read(bytes.room());
-      if (count === null) controller.close();
-      else controller.enqueue(bytes.takeLines(count).slice());
-    },
-    cancel: () => socket.endInput(),
-  }, { highWaterMark: 0 });
-}
-
-/** The standard road's sink. */
-function writableOf(socket: Socket): WritableStream<Uint8Array> {
-  return new WritableStream({
-    write: (chunk) => socket.write(chunk),
-    close: () => socket.closeWrite(),
-    abort: () => socket.close(),
-  });
 }

@@ -1,48 +1,63 @@
+/**
+ * One accepted socket: what has moved, how its input ends, how it closes.
+ *
+ * @module
+ */
+
+import type { Wire } from "../net/transport.ts";
 import type { Verdict } from "../telemetry/events.ts";
-import type { Turns } from "./turns.ts";
+import { reads } from "./read_scheduler.ts";
 
 const LF = 0x0a;
 
 /**
- * Seconds that a client gets to answer our FIN with its own, while what it
- * still sends is dropped.
+ * Milliseconds that a client gets, after the last sign of life, to answer our
+ * FIN with its own.
  */
-const LINGER = 2;
+const LINGER = 2000;
 
 /** Bytes of a read whose bytes are dropped. */
 const DROP_BUFFER = 4096;
 
-/**
- * What all sockets of a server share, so that none of them needs a clock or a
- * timer of its own.
- */
+/** What all sockets of a server share, in place of clocks of their own. */
 export interface Pulse {
-  /** Counts the idle sweeps. */
-  sweep: number;
-  /** Counts the steps of a drain; 0 while there is none. */
-  drainStep: number;
-  /**
-   * Counts, during a drain, the reads that may have brought what had arrived
-   * before it.
-   */
-  news: number;
-  /** Who may read in a crowd. */
-  readonly turns: Turns;
+  /** Idle sweeps so far. */
+  sweeps: number;
+  /** Called when a draining socket begins a read; see `drain.ts`. */
+  onDrainRead?: () => void;
 }
 
-/** The part of a `Deno.Conn` that a {@linkcode Socket} needs. */
-export type Wire = Pick<
-  Deno.Conn<Deno.NetAddr>,
-  "read" | "write" | "closeWrite" | "close" | "remoteAddr"
->;
+/** What the sockets of a listener share. */
+export interface SocketContext {
+  readonly pulse: Pulse;
+  /** Whether a drain lets the client finish a line that it has begun. */
+  readonly finishesLines: boolean;
+  /**
+   * Milliseconds that a client whose last echo had to wait gets for its FIN:
+   * much may still be on its way to it.
+   */
+  readonly slowLinger: number;
+}
 
 /**
- * One accepted socket: reads, writes, half-closes, and can be told that its
- * input ends here.
+ * One accepted socket. Its two directions end on their own:
  *
- * After the end of its input it reads on only to drop what comes: a socket
- * closed over unread bytes sends RST, which can take from the client what it
- * has not read yet.
+ * ```text
+ *   input    open ──────────► ended ─────────► eof
+ *                 endInput()         client's FIN, or a failure
+ *                 what comes now is dropped
+ *   output   open ──────────► ended
+ *                 closeWrite(): FIN
+ *   both     linger(): FIN, drop what comes until eof, close
+ * ```
+ *
+ * A socket that is closed over unread bytes sends RST, which can take from the
+ * client what it has not read yet. So after the end of its input a socket is
+ * read on, only to drop what comes.
+ *
+ * Who reads calls {@linkcode Socket.beginRead}, awaits the wire's own promise
+ * and passes the answer to {@linkcode Socket.received}: a promise more for each
+ * read would cost a line a twentieth of its time. Writes likewise.
  */
 export class Socket {
   /** Bytes received before the end of input. */
@@ -50,47 +65,50 @@ export class Socket {
   /** Bytes sent. */
   bytesOut = 0;
   /** Why the server ended it, if it did. */
-  verdict: Verdict | undefined;
+  reason: Verdict | undefined;
+  /**
+   * Called when the input is ended while a read is pending, which then comes to
+   * nothing: whoever reads must finish without it.
+   */
+  onInputEnd: (() => void) | undefined;
 
-  readonly #wire: Wire;
-  readonly #pulse: Pulse;
-  readonly #finishesLines: boolean;
-  /** Made when somebody wants it: most handlers do not. */
+  #wire: Wire;
+  readonly #context: SocketContext;
+  /** Made when somebody asks for it: most handlers do not. */
   #controller: AbortController | undefined;
+  #input: "open" | "ended" | "eof" = "open";
+  #output: "open" | "ended" = "open";
+  #closed = false;
+  #onClose: (() => void) | undefined;
+  /** The read that has not been answered. */
+  #pending: Promise<number | null> | undefined;
   #lastByte = LF;
   #lastSweep: number;
-  #heardInDrain = false;
-  #inputEnded = false;
-  #peerEnded = false;
-  #outputEnded = false;
-  #closed = false;
-  #waitsForTurn = false;
-  /**
-   * The read that the kernel has not answered: whether there is one, and the
-   * drain's step when it began.
-   */
-  #reading = false;
-  #readStep = 0;
-  /** The caller that waits for it. */
-  #resolve: (count: number | null) => void = () => {};
-  #reject: (error: unknown) => void = () => {};
+  /** In a drain: whether the kernel may hold input from before it. */
+  #draining = false;
+  /** Bytes of input beyond which it ends at the next line end. */
+  #inputBound = Infinity;
+  /** Whether the last write did not fit into the kernel's buffer. */
+  #writeWaited = false;
+  #lingering: Promise<void> | undefined;
+  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * @param wire What to read and write.
-   * @param pulse What it shares with the server's other sockets.
-   * @param finishesLines Whether a drain lets the client finish a line that it
-   * has begun.
-   */
-  constructor(wire: Wire, pulse: Pulse, finishesLines: boolean) {
+  /** @param onClose Called once, when it has been closed. */
+  constructor(wire: Wire, context: SocketContext, onClose?: () => void) {
     this.#wire = wire;
-    this.#pulse = pulse;
-    this.#finishesLines = finishesLines;
-    this.#lastSweep = pulse.sweep;
+    this.#context = context;
+    this.#onClose = onClose;
+    this.#lastSweep = context.pulse.sweeps;
   }
 
-  /** The client's address. */
-  get remoteAddr(): Deno.NetAddr {
-    return this.#wire.remoteAddr;
+  /** What it reads and writes; a handshake puts another in its place. */
+  get wire(): Wire {
+    return this.#wire;
+  }
+
+  set wire(wire: Wire) {
+    this.#wire = wire;
+    if (this.#closed) wire.close();
   }
 
   /**
@@ -103,12 +121,88 @@ export class Socket {
 
   /** Idle sweeps since a byte last moved. */
   get sweepsIdle(): number {
-    return this.#pulse.sweep - this.#lastSweep;
+    return this.#context.pulse.sweeps - this.#lastSweep;
   }
 
-  /** Whether it waits for input, and not for the client to take output. */
-  get waitsForInput(): boolean {
-    return (this.#reading || this.#waitsForTurn) && !this.#inputEnded;
+  /** Whether input is still given out. */
+  get inputOpen(): boolean {
+    return this.#input === "open";
+  }
+
+  /** Whether a read is pending. */
+  get reading(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Whether it has been closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether the client has begun a line that it may finish. */
+  get midLine(): boolean {
+    return this.#context.finishesLines && this.#lastByte !== LF;
+  }
+
+  /**
+   * Begins a read to the front of `into`, while {@linkcode Socket.inputOpen}
+   * and not `reads.paused`. Its answer goes to {@linkcode Socket.received} or
+   * {@linkcode Socket.readFailed}.
+   */
+  beginRead(into: Uint8Array): Promise<number | null> {
+    if (this.#draining) this.#context.pulse.onDrainRead?.();
+    return this.#pending = this.#wire.read(into);
+  }
+
+  /**
+   * Takes the answer to a read.
+   *
+   * @returns How many bytes of it are input; null at the end of input.
+   */
+  received(count: number | null, into: Uint8Array): number | null {
+    reads.answers++;
+    this.#pending = undefined;
+    if (count === null) {
+      this.#input = "eof";
+      return null;
+    }
+    // The input ended while the read was pending: what came is dropped.
+    if (this.#input !== "open") return null;
+    this.bytesIn += count;
+    this.#lastByte = into[count - 1]!;
+    this.#lastSweep = this.#context.pulse.sweeps;
+    if (this.bytesIn > this.#inputBound) this.#endAtLineEnd();
+    return count;
+  }
+
+  /**
+   * Takes note of a read that failed.
+   *
+   * @returns Whether that matters: not where the input had been ended before.
+   */
+  readFailed(): boolean {
+    reads.answers++;
+    this.#pending = undefined;
+    const open = this.#input === "open";
+    this.#input = "eof";
+    return open;
+  }
+
+  /** Begins a write. Its answer goes to {@linkcode Socket.sent}. */
+  beginWrite(bytes: Uint8Array): Promise<number> {
+    return this.#wire.write(bytes);
+  }
+
+  /**
+   * Takes the answer to a write of `length` bytes.
+   *
+   * @returns How many of them were sent.
+   */
+  sent(count: number, length: number): number {
+    this.bytesOut += count;
+    this.#lastSweep = this.#context.pulse.sweeps;
+    this.#writeWaited = count < length;
+    return count;
   }
 
   /**
@@ -117,139 +211,135 @@ export class Socket {
    *
    * @returns How many bytes; null at the end of input.
    */
-  read(into: Uint8Array): Promise<number | null> {
-    if (this.#inputEnded) return Promise.resolve(null);
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      this.#waitsForTurn = this.#pulse.turns.crowded;
-      if (this.#waitsForTurn) this.#pulse.turns.wait(() => this.#go(into));
-      else this.#readWire(into);
-    });
+  async read(into: Uint8Array): Promise<number | null> {
+    if (reads.paused) await reads.resumed();
+    if (this.#input !== "open") return null;
+    const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+    this.onInputEnd = () => resolve(null);
+    this.beginRead(into).then(
+      (count) => resolve(this.received(count, into)),
+      (error) => {
+        this.readFailed();
+        reject(error);
+      },
+    );
+    return await promise;
   }
 
   /** Writes all of `bytes`. */
-  write(bytes: Uint8Array): Promise<void> {
-    return this.#wire.write(bytes).then((sent) => {
-      this.bytesOut += sent;
-      this.#moved();
-      if (sent < bytes.length) return this.write(bytes.subarray(sent));
-    });
+  async write(bytes: Uint8Array): Promise<void> {
+    const sent = this.sent(await this.beginWrite(bytes), bytes.length);
+    if (sent < bytes.length) await this.writeRest(bytes.subarray(sent));
+  }
+
+  /** Writes what a write has left over: the kernel's buffer is full. */
+  async writeRest(rest: Uint8Array): Promise<void> {
+    while (rest.length > 0) {
+      const count = await this.beginWrite(rest);
+      this.sent(count, rest.length);
+      rest = rest.subarray(count);
+    }
+    this.#writeWaited = true;
   }
 
   /** Sends FIN. Doing so twice is fine. */
   async closeWrite(): Promise<void> {
-    if (this.#outputEnded || this.#closed) return;
-    this.#outputEnded = true;
+    if (this.#output === "ended" || this.#closed) return;
+    this.#output = "ended";
     await this.#wire.closeWrite();
   }
 
-  /** Ends the input here: the read that waits, and any later one, gets null. */
-  endInput(verdict?: Verdict): void {
-    this.verdict ??= verdict;
-    this.#inputEnded = true;
-    this.#resolve(null);
+  /** Ends the input here: a pending read, and any later one, gives null. */
+  endInput(reason?: Verdict): void {
+    this.reason ??= reason;
+    if (this.#input !== "open") return;
+    this.#input = "ended";
+    if (this.#pending) this.onInputEnd?.();
   }
 
   /**
-   * Ends the input if nothing that had arrived before the drain can be left,
-   * because the kernel has had `steps` of its steps to answer a read and has
-   * not. A line that is under way may be finished first.
+   * Begins a drain: the input ends at the first line end after `most` more
+   * bytes of it, in raw mode at the first read, if not before.
    */
-  endInputIfQuiet(steps: number): void {
-    const quiet = this.#reading && !this.#inputEnded &&
-      this.#pulse.drainStep - this.#readStep >= steps;
-    if (quiet && !this.#midLine) this.endInput("drained");
+  beginDrain(most: number): void {
+    this.#draining = true;
+    this.#inputBound = this.bytesIn + most;
   }
 
-  /** Ends the input for `verdict`, and tells the handler by the signal. */
-  giveUp(verdict: Verdict): void {
+  /**
+   * Ends the drain of a socket whose pending read has been proven to have had
+   * nothing in the kernel. A client in mid-line may finish its line.
+   */
+  endDrain(): void {
+    if (!this.#draining || !this.#pending) return;
+    this.#draining = false;
+    this.#inputBound = this.bytesIn;
+    if (!this.midLine) this.endInput("drained");
+  }
+
+  /** Ends the input for `reason`, and tells the handler by the signal. */
+  giveUp(reason: Verdict): void {
     (this.#controller ??= new AbortController()).abort();
-    this.endInput(verdict);
+    this.endInput(reason);
   }
 
   /**
-   * Sends FIN, drops what comes until the client's FIN (for at most {@linkcode
-   * LINGER} seconds), and closes.
+   * Sends FIN, drops what comes until the client's FIN, and closes: two seconds
+   * after the last sign of life at the latest.
    */
-  async linger(): Promise<void> {
-    await this.closeWrite();
-    this.endInput();
-    if (!this.#peerEnded) {
-      const peerEnd = Promise.withResolvers<unknown>();
-      // The read that is under way, or another, goes on for us alone.
-      this.#resolve = this.#reject = peerEnd.resolve;
-      if (!this.#reading) this.#readWire(new Uint8Array(DROP_BUFFER));
-      const timer = setTimeout(() => this.close(), LINGER * 1000);
-      await peerEnd.promise;
-      clearTimeout(timer);
-    }
-    this.close();
+  linger(): Promise<void> {
+    return this.#lingering ??= this.#linger();
   }
 
   /** Closes at once. Doing so twice is fine. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#lingerTimer);
     // A read that a failed handler has left behind ends as at the end of input:
     // nobody may be there to hear that it failed.
     this.endInput();
     this.#wire.close();
+    this.#onClose?.();
   }
 
-  get #midLine(): boolean {
-    return this.#finishesLines && this.#lastByte !== LF;
+  #endAtLineEnd(): void {
+    if (this.midLine) return;
+    this.reason ??= "drained";
+    this.#input = "ended";
   }
 
-  /** Its turn has come. */
-  #go(into: Uint8Array): void {
-    this.#waitsForTurn = false;
-    if (!this.#inputEnded) this.#readWire(into);
+  async #linger(): Promise<void> {
+    await this.closeWrite();
+    this.endInput();
+    if (this.#input !== "eof" && !this.#closed) await this.#dropInput();
+    this.close();
   }
 
-  #readWire(into: Uint8Array): void {
-    this.#reading = true;
-    this.#readStep = this.#pulse.drainStep;
-    // An async function would cost a line a twentieth of its time.
-    this.#wire.read(into).then((count) => {
-      this.#endRead();
-      if (count === null) this.#peerEnded = this.#inputEnded = true;
-      else if (this.#inputEnded) return this.#readWire(into);
-      else this.#received(count, into);
-      this.#resolve(count);
-    }, (error) => {
-      this.#endRead();
-      this.#peerEnded = this.#inputEnded = true;
-      this.#reject(error);
-    });
-  }
-
-  #endRead(): void {
-    this.#reading = false;
-    this.#pulse.turns.count();
-  }
-
-  #received(count: number, into: Uint8Array): void {
-    this.bytesIn += count;
-    this.#lastByte = into[count - 1]!;
-    this.#moved();
-    if (this.#pulse.drainStep > 0) this.#noteDrainRead(count < into.length);
-  }
-
-  /**
-   * A read that began during the drain and did not fill its buffer has emptied
-   * the kernel's.
-   */
-  #noteDrainRead(emptied: boolean): void {
-    const drained = emptied && this.#readStep > 0 && !this.#midLine;
-    if (!this.#heardInDrain || drained) this.#pulse.news++;
-    this.#heardInDrain = true;
-    if (!drained) return;
-    this.verdict ??= "drained";
-    this.#inputEnded = true;
-  }
-
-  #moved(): void {
-    this.#lastSweep = this.#pulse.sweep;
+  async #dropInput(): Promise<void> {
+    const buffer = new Uint8Array(DROP_BUFFER);
+    const patience = this.#writeWaited
+      ? Math.max(LINGER, this.#context.slowLinger)
+      : LINGER;
+    let alive = performance.now();
+    const check = () => {
+      const left = alive + patience - performance.now();
+      if (left <= 0) this.close();
+      else this.#lingerTimer = setTimeout(check, left);
+    };
+    check();
+    try {
+      // A read that is under way goes on for us alone.
+      let read = this.#pending;
+      for (let count; count !== null; read = undefined) {
+        if (reads.paused) await reads.resumed();
+        count = await (read ?? this.#wire.read(buffer));
+        reads.answers++;
+        alive = performance.now();
+      }
+    } catch {
+      // It was closed, by us or by the client.
+    }
+    this.#input = "eof";
   }
 }

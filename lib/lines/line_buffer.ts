@@ -1,3 +1,11 @@
+/**
+ * Whole lines, in one buffer: the only place that splits them.
+ *
+ * @module
+ */
+
+import type { Range } from "../util/check.ts";
+
 const LF = 0x0a;
 
 /**
@@ -8,6 +16,12 @@ const FIRST_ROOM = 256;
 
 /** The most that one read takes: a larger one would not save time. */
 export const READ_BUFFER = 128 * 1024;
+
+/** The line limits that can be set, in bytes. */
+export const LINE_LIMIT = { min: 1, max: 16_777_216 } satisfies Range;
+
+/** The line limit where none is set, in bytes. */
+export const DEFAULT_LINE_LIMIT = 65_536;
 
 /** The line limit of raw mode: nothing is held, bytes pass as they come. */
 export const RAW = 0;

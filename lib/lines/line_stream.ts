@@ -1,7 +1,30 @@
+/**
+ * Whole lines, as a `TransformStream`.
+ *
+ * @module
+ */
+
 import { checkNumber } from "../util/check.ts";
-import { LIMITS } from "../options/limits.ts";
-import { LineBuffer } from "./line_buffer.ts";
-import { lockedWritable } from "../util/locked.ts";
+import { DEFAULT_LINE_LIMIT, LINE_LIMIT, LineBuffer } from "./line_buffer.ts";
+import { lockedWritable } from "../util/lazy.ts";
+
+/** What a source that splits lines itself needs of a {@linkcode LineStream}. */
+interface Fusion {
+  /** Whether this is a plain `LineStream` that nobody has used. */
+  accepts(stream: unknown): stream is LineStream;
+  /** Its line limit. */
+  lineLimit(lines: LineStream): number;
+  /** Gives it the source's lines as its `readable`; its writable is locked. */
+  replaceReadable(
+    lines: LineStream,
+    readable: ReadableStream<Uint8Array>,
+  ): void;
+  /** The platform's stream that does the same. */
+  standard(lines: LineStream): TransformStream<Uint8Array, Uint8Array>;
+}
+
+/** The privates of {@linkcode LineStream} that a fused pipe needs. */
+export let fusion: Fusion;
 
 /** Options of {@linkcode LineStream}. */
 export interface LineStreamOptions {
@@ -43,11 +66,21 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
   static {
     Object.setPrototypeOf(this, TransformStream);
     Object.setPrototypeOf(this.prototype, TransformStream.prototype);
+    fusion = {
+      accepts: (stream): stream is LineStream =>
+        stream instanceof LineStream && stream.constructor === LineStream &&
+        !stream.#stream && !stream.#replaced,
+      lineLimit: (lines) => lines.#maxLineLength,
+      replaceReadable: (lines, readable) => lines.#replaced = readable,
+      standard: (lines) => lines.#transform(),
+    };
   }
 
   readonly #maxLineLength: number;
   #stream: TransformStream<Uint8Array, Uint8Array> | undefined;
-  #fused: ReadableStream<Uint8Array> | undefined;
+  /** Takes the place of `readable` once a source splits the lines itself. */
+  #replaced: ReadableStream<Uint8Array> | undefined;
+  #locked: WritableStream<Uint8Array> | undefined;
 
   /**
    * Makes a stream of lines.
@@ -57,46 +90,23 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
    * 16777216.
    */
   constructor(options: LineStreamOptions = {}) {
-    const { maxLineLength = LIMITS.maxLineLength.default } = options;
+    const { maxLineLength = DEFAULT_LINE_LIMIT } = options;
     this.#maxLineLength = checkNumber(
       "maxLineLength",
       maxLineLength,
-      LIMITS.maxLineLength,
+      LINE_LIMIT,
     );
   }
 
   /** Gives out whole lines. */
   get readable(): ReadableStream<Uint8Array> {
-    return this.#fused ?? this.#transform().readable;
+    return this.#replaced ?? this.#transform().readable;
   }
 
   /** Takes bytes in chunks of any size. */
   get writable(): WritableStream<Uint8Array> {
-    const elsewhere = this.#fused && !this.#stream;
-    return elsewhere ? lockedWritable() : this.#transform().writable;
-  }
-
-  /**
-   * For a source that can split lines itself: if `transform` is a plain
-   * `LineStream` that nobody has used, `readable` is what it gives out from now
-   * on, made from the line limit and the platform's stream.
-   *
-   * @ignore
-   */
-  static fuse(
-    transform: unknown,
-    readable: (
-      maxLineLength: number,
-      standard: () => TransformStream<Uint8Array, Uint8Array>,
-    ) => ReadableStream<Uint8Array>,
-  ): ReadableStream<Uint8Array> | undefined {
-    if (!(transform instanceof LineStream)) return undefined;
-    const plain = transform.constructor === LineStream;
-    if (!plain || transform.#stream || transform.#fused) return undefined;
-    return transform.#fused = readable(
-      transform.#maxLineLength,
-      () => transform.#transform(),
-    );
+    if (!this.#replaced) return this.#transform().writable;
+    return this.#locked ??= lockedWritable();
   }
 
   #transform(): TransformStream<Uint8Array, Uint8Array> {

@@ -1,3 +1,9 @@
+/**
+ * The iterator of accepted connections, which no client can end.
+ *
+ * @module
+ */
+
 import { eventLoopTurn, pause } from "../util/async.ts";
 
 /** Milliseconds to wait for descriptors to come free. */
@@ -15,7 +21,7 @@ const ACCEPTS_PER_TURN = 8;
  * The client, or the network between, has gone since it connected: accept(2)
  * says to try again.
  */
-const CLIENT_GONE: ReadonlySet<string> = new Set([
+const ABORTED: ReadonlySet<string> = new Set([
   "ECONNABORTED",
   "ECONNRESET",
   "ENOTCONN",
@@ -48,7 +54,7 @@ export interface AcceptOptions {
   /** Ends accepting. Whoever aborts it closes the listener too. */
   signal: AbortSignal;
   /** Hears of each client that had gone before it was accepted. */
-  onPassedOver: () => void;
+  onAborted: () => void;
   /**
    * Hears, once an episode, that there is nothing left to serve a client with,
    * and the system's code for it.
@@ -70,7 +76,7 @@ export async function* accept<C>(
   listener: Acceptable<C>,
   options: AcceptOptions,
 ): AsyncGenerator<C, void> {
-  const { vacancy, signal, onPassedOver, onShortage } = options;
+  const { vacancy, signal, onAborted, onShortage } = options;
   let lastShortage = -Infinity;
   let accepted = 0;
   while (!signal.aborted) {
@@ -81,8 +87,8 @@ export async function* accept<C>(
     } catch (error) {
       if (signal.aborted) return;
       const { code = "" } = error as { code?: string };
-      if (CLIENT_GONE.has(code)) {
-        onPassedOver();
+      if (ABORTED.has(code)) {
+        onAborted();
       } else if (SHORTAGE.has(code)) {
         const now = performance.now();
         if (now - lastShortage > SHORTAGE_EPISODE) onShortage(code);

@@ -1,26 +1,101 @@
+/**
+ * TCP listeners: `Deno.listen` as it is, and errors that name cause and cure.
+ *
+ * @module
+ */
+
 import { showAddress } from "./address.ts";
-import type { Settings } from "../options/options.ts";
+import type { Listener } from "./transport.ts";
+
+/** Where to listen, and how. */
+export interface TcpListenOptions {
+  host: string;
+  port: number;
+  /** Connections that the kernel queues until they are accepted. */
+  backlog: number;
+  /** Whether others may listen on the port too, and share its connections. */
+  reusePort?: boolean;
+}
+
+/** Listens on TCP. See {@linkcode bindTcp}. */
+export function listenTcp(options: TcpListenOptions): Listener {
+  return new TcpListener(bindTcp(options));
+}
 
 /**
- * Listens; an error names the address, the cause and, where there is one, the
- * cure.
+ * Binds a TCP port.
  *
- * @throws {Error} What `Deno.listen` throws, of the same class.
+ * @param scheme What the address is shown with, if anything.
+ * @throws {Error} What `Deno.listen` throws, of the same class; the message
+ * names the address, the cause and, where there is one, the cure.
  */
-export function listen(
-  { host, port, backlog }: Settings,
-  reusePort = false,
+export function bindTcp(
+  options: TcpListenOptions,
+  scheme = "",
 ): Deno.TcpListener {
+  const { host, port, backlog, reusePort = false } = options;
   const address = { hostname: host, port };
   try {
     return Deno.listen({ ...address, tcpBacklog: backlog, reusePort });
   } catch (error) {
-    if (error instanceof Error) {
-      const cause = causeOf(error, port);
-      error.message = `Cannot listen on ${showAddress(address)}: ${cause}`;
-    }
-    throw error;
+    throw bindError(error, scheme + showAddress(address), port);
   }
+}
+
+class TcpListener implements Listener {
+  readonly #listener: Deno.TcpListener;
+
+  constructor(listener: Deno.TcpListener) {
+    this.#listener = listener;
+  }
+
+  get addr(): Deno.NetAddr {
+    return this.#listener.addr;
+  }
+
+  async accept(): Promise<Deno.TcpConn> {
+    return tuned(await this.#listener.accept());
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+}
+
+/**
+ * Sets what every connection needs: Nagle's algorithm would hold an echo back
+ * until the client acknowledges the one before, and without keep-alive a client
+ * that is gone without a word would stay for ever where there is no idle
+ * time-out.
+ *
+ * @throws {Deno.errors.ConnectionAborted} If the client has gone: not every
+ * system sets options of its socket then.
+ */
+export function tuned(connection: Deno.TcpConn): Deno.TcpConn {
+  try {
+    connection.setNoDelay(true);
+    connection.setKeepAlive(true);
+    return connection;
+  } catch (cause) {
+    connection.close();
+    const error = new Deno.errors.ConnectionAborted("The client has gone", {
+      cause,
+    });
+    throw Object.assign(error, { code: "ECONNABORTED" });
+  }
+}
+
+/**
+ * Makes an error of binding name the address, the cause and, where there is one,
+ * the cure.
+ *
+ * @returns The same error, with another message.
+ */
+export function bindError(error: unknown, address: string, port = 0): unknown {
+  if (error instanceof Error) {
+    error.message = `Cannot listen on ${address}: ${causeOf(error, port)}`;
+  }
+  return error;
 }
 
 function causeOf(error: Error, port: number): string {

@@ -1,13 +1,38 @@
-import { checkFunction, checkNumber, checkWord } from "../util/check.ts";
+/**
+ * The options of a server and of its tree, and what becomes of them.
+ *
+ * @module
+ */
+
 import type { Handler } from "../connection/connection.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
-import { type LimitName, LIMITS } from "./limits.ts";
+import { show } from "../util/check.ts";
+import {
+  type ListenerDefaults,
+  type ListenerSettings,
+  type ListenOptions,
+  resolveListener,
+} from "./listen.ts";
+import { API, checkEach, type Mode, OPTIONS, type Voice } from "./schema.ts";
 
-/** How bytes go back: by whole lines, or as they come. */
-export type Mode = "line" | "raw";
+export type {
+  FaultSettings,
+  ListenerSettings,
+  ListenOptions,
+} from "./listen.ts";
+export type { Transport } from "../net/transport.ts";
+export type { Mode } from "./schema.ts";
 
 /** Options of `EchoServer.start()`. Times are in seconds. */
 export interface EchoServerOptions {
+  /**
+   * What to listen on, in place of `host` and `port`: a URL such as
+   * `tls://127.0.0.1:0` or `tcp://:1051?latency=50ms`, the same as an object, or
+   * an array of either.
+   *
+   * @default {`tcp://${host}:${port}`}
+   */
+  listen?: string | ListenOptions | (string | ListenOptions)[];
   /**
    * TCP port to listen on, 0 to 65535; 0 picks a free one.
    *
@@ -66,6 +91,50 @@ export interface EchoServerOptions {
    */
   backlog?: number;
   /**
+   * Connections that one address may have at a time, 0 to 1000000; 0 is no
+   * limit. Each thread counts its own.
+   *
+   * @default {0}
+   */
+  maxPerAddress?: number;
+  /**
+   * Addresses and networks, such as `10.0.0.0/8`, whose clients alone are
+   * served. Without it all are. Unix sockets are not asked.
+   */
+  allow?: string[];
+  /**
+   * Addresses and networks whose clients are not served, whatever `allow` says.
+   * Without it there are none.
+   */
+  deny?: string[];
+  /**
+   * Whether each connection begins with a line of JSON that says who answers,
+   * before any echo.
+   *
+   * @default {false}
+   */
+  greeting?: boolean;
+  /**
+   * The name in greeting and metrics, 1 to 255 characters.
+   *
+   * @default {"echoserver"}
+   */
+  name?: string;
+  /**
+   * The certificate of `tls` listeners as PEM text, followed by those that lead
+   * to its authority. With `tlsKey` or not at all: without both, one is made at
+   * the start that signs itself.
+   */
+  tlsCert?: string;
+  /** The private key of `tlsCert` as PEM text. */
+  tlsKey?: string;
+  /**
+   * Where health, metrics and a live page are served over HTTP: `[host:]port`,
+   * with the port 0 to 65535 and the host `127.0.0.1` unless given. Without it
+   * they are not.
+   */
+  admin?: number | string;
+  /**
    * Serves a connection until its promise settles; then what it left open is
    * closed.
    *
@@ -97,19 +166,30 @@ export interface EchoSupervisorOptions extends EchoServerOptions {
   workers?: number;
 }
 
-/** The modes, the default first. */
-export const MODES: readonly Mode[] = ["line", "raw"];
-
-/** The host that is listened on if none is given: all IPv4 addresses. */
-export const DEFAULT_HOST = "0.0.0.0";
-
 /**
  * {@linkcode EchoSupervisorOptions}, checked, with every default filled in but
- * the handler's.
+ * the handler's. All but the two functions is plain data, which can cross
+ * threads. They are never checked again: a thread's share of `maxConnections`
+ * may be less than `workers`.
  */
-export type Settings =
-  & Required<Omit<EchoSupervisorOptions, "handler">>
-  & Pick<EchoSupervisorOptions, "handler">;
+export interface Settings {
+  readonly listeners: ListenerSettings[];
+  readonly maxConnections: number;
+  readonly maxPerAddress: number;
+  readonly shutdownTimeout: number;
+  readonly backlog: number;
+  readonly workers: number;
+  /** Empty: all addresses. */
+  readonly allow: string[];
+  readonly deny: string[];
+  readonly name: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly admin?: { host: string; port: number };
+  readonly handler?: Handler;
+  /** Never fails, neither at once nor later. */
+  readonly onEvent: (event: ServerEvent) => void;
+}
 
 /**
  * Checks every option once and fills in the defaults. A number alone is the
@@ -118,51 +198,99 @@ export type Settings =
  * @throws {RangeError} If a number is out of its range.
  * @throws {TypeError} If an option is of the wrong kind.
  */
-export function settingsOf(options: number | EchoSupervisorOptions): Settings {
+export function resolve(options: number | EchoSupervisorOptions): Settings {
   const given: EchoSupervisorOptions = typeof options === "number"
     ? { port: options }
     : options;
   if (given === null || typeof given !== "object") {
     throw new TypeError(
-      `options must be a port or an object, not ${Deno.inspect(options)}`,
+      `options must be a port or an object, not ${show(options)}`,
     );
   }
-  const { host = DEFAULT_HOST, mode = "line", handler, onEvent = () => {} } =
-    given;
-  if (typeof host !== "string" || host === "") {
-    throw new TypeError(`host must be an address, not ${Deno.inspect(host)}`);
-  }
-  const settings: Settings = {
-    ...numbersOf(given),
+  const {
+    listen,
     host,
-    mode: checkWord("mode", mode, MODES),
-    onEvent: harmless(checkFunction("onEvent", onEvent)),
-    ...handler !== undefined && { handler: checkFunction("handler", handler) },
+    port,
+    mode,
+    maxLineLength,
+    idleTimeout,
+    greeting,
+    allow = [],
+    deny = [],
+    onEvent = () => {},
+    ...others
+  } = checkEach(OPTIONS, given);
+  checkTogether(given);
+  const defaults = { mode, maxLineLength, idleTimeout, greeting };
+  return {
+    listeners: listen
+      ? resolveListeners(listen, defaults)
+      : [plainListener(host, port, defaults)],
+    allow,
+    deny,
+    ...others,
+    onEvent: harmless(onEvent),
   };
-  checkWorkers(settings);
-  return settings;
 }
 
-function numbersOf(given: EchoSupervisorOptions): Record<LimitName, number> {
-  const numbers = {} as Record<LimitName, number>;
-  for (const [name, limit] of Object.entries(LIMITS)) {
-    const { [name as LimitName]: value = limit.default } = given;
-    numbers[name as LimitName] = checkNumber(name, value, limit);
+/**
+ * Checks what options say of one another.
+ *
+ * @param given Options that are each right.
+ * @param voice How the error calls them.
+ * @throws {RangeError} If there are more workers than connections.
+ * @throws {TypeError} If options exclude or need one another.
+ */
+export function checkTogether(
+  given: EchoSupervisorOptions,
+  { name, verb }: Voice = API,
+): void {
+  const {
+    workers = OPTIONS.workers.default,
+    maxConnections = OPTIONS.maxConnections.default,
+  } = given;
+  const rival = given.host !== undefined ? "host" : "port";
+  if (given.listen !== undefined && given[rival] !== undefined) {
+    throw new TypeError(
+      `${name("listen")} and ${name(rival)} exclude each other`,
+    );
   }
-  return numbers;
-}
-
-function checkWorkers({ workers, maxConnections, handler }: Settings): void {
+  if ((given.tlsCert === undefined) !== (given.tlsKey === undefined)) {
+    throw new TypeError(
+      `${name("tlsCert")} and ${name("tlsKey")} need each other`,
+    );
+  }
   if (workers > maxConnections) {
     throw new RangeError(
-      `workers must be at most maxConnections (${maxConnections}), not ${workers}`,
+      `${name("workers")} ${verb} at most ${
+        name("maxConnections")
+      } (${maxConnections}), not ${workers}`,
     );
   }
-  if (workers > 1 && handler) {
+  if (workers > 1 && given.handler) {
     throw new TypeError(
       "handler cannot cross threads: leave it out, or workers at 1",
     );
   }
+}
+
+function resolveListeners(
+  listeners: (string | ListenOptions)[],
+  defaults: ListenerDefaults,
+): ListenerSettings[] {
+  return listeners.map((listener, index) => {
+    const name = listeners.length > 1 ? `listen[${index}]` : "listen";
+    return resolveListener(name, listener, defaults);
+  });
+}
+
+function plainListener(
+  host: string,
+  port: number,
+  defaults: ListenerDefaults,
+): ListenerSettings {
+  const location = { transport: "tcp", host, port, path: "" } as const;
+  return { ...location, ...defaults, proxy: [], alpn: [] };
 }
 
 /** Makes a listener that cannot fail, neither at once nor later. */

@@ -1,8 +1,32 @@
 /**
- * Options of a probe.
+ * The options of a probe, each once, and the address that it takes.
  *
  * @module
  */
+
+import type { Transport } from "../net/transport.ts";
+import { describeRange, inRange, show } from "../util/check.ts";
+import { escapeControls, reasonOf } from "../util/text.ts";
+import {
+  abortSignal,
+  bytes,
+  callback,
+  decimal,
+  fingerprint,
+  pem,
+  toggle,
+  whole,
+} from "../options/kinds.ts";
+import { parseLocation } from "../options/location.ts";
+import {
+  API,
+  checkEach,
+  isOn,
+  option,
+  type Place,
+  type Table,
+  type Voice,
+} from "../options/schema.ts";
 
 /** What is known while a probe runs. */
 export interface ProbeProgress {
@@ -22,42 +46,84 @@ export interface ProbeProgress {
   errors: number;
 }
 
-/** Options of a probe; times in seconds. */
+/** Options of `probe()`. Times are in seconds. */
 export interface ProbeOptions {
-  /** @default {10} */
+  /**
+   * Connections that are open at a time, 1 to 100000.
+   *
+   * @default {10}
+   */
   connections?: number;
-  /** @default {0} */
+  /**
+   * Lines a second over all connections, 0 to 10000000; 0 is as answers come.
+   *
+   * @default {0}
+   */
   rate?: number;
-  /** @default {10} */
+  /**
+   * Seconds during which lines are sent, 0.001 to 86400, fractions too. With
+   * `count` there is no default.
+   *
+   * @default {10}
+   */
   duration?: number;
-  /** @default {1} */
+  /**
+   * Lines that each connection has under way, 1 to 100000, if there is no
+   * `rate`.
+   *
+   * @default {1}
+   */
   inFlight?: number;
-  /** Lines. */
+  /** Lines after which it stops, 1 to 1000000000000. */
   count?: number;
-  /** @default {64} */
+  /**
+   * Bytes of a line, its LF counted: 16 to 1048576, to `udp` at most 65507.
+   *
+   * @default {64}
+   */
   size?: number;
-  /** @default {false} */
+  /**
+   * Whether each line gets a new connection.
+   *
+   * @default {false}
+   */
   reconnect?: boolean;
-  /** @default {5} */
+  /**
+   * Seconds that an answer may take, 0.001 to 3600, fractions too.
+   *
+   * @default {5}
+   */
   timeout?: number;
-  /** PEM text. */
+  /** A certificate to trust, as PEM text. For `tls`. */
   caCert?: string;
-  /** SHA-256, hex. */
+  /**
+   * The SHA-256 fingerprint of the certificate to trust: 64 hex digits, with
+   * colons or without. For `tls`.
+   */
   fingerprint?: string;
-  /** @default {false} */
+  /**
+   * Whether each connection begins with a greeting, which is read and counted by
+   * its name. Not for `udp`.
+   *
+   * @default {false}
+   */
   greeting?: boolean;
-  /** Whole number. */
+  /**
+   * What the bytes of the lines are drawn from, 0 to 9007199254740991. Without
+   * it, that is drawn itself.
+   */
   seed?: number;
-  /** Ends it early. */
+  /** Ends it early; what was seen until then is reported. */
   signal?: AbortSignal;
-  /** Hears how it goes. */
+  /** Is told how it gets on, while it runs. */
   onProgress?: (progress: ProbeProgress) => void;
 }
 
-/** Options of a probe, resolved. */
+/** {@linkcode ProbeOptions}, checked, with the defaults filled in. */
 export interface ProbeSettings {
   readonly connections: number;
   readonly rate: number;
+  /** Seconds; without it only `count` ends the probe. */
   readonly duration: number | undefined;
   readonly inFlight: number;
   readonly count: number | undefined;
@@ -65,6 +131,7 @@ export interface ProbeSettings {
   readonly reconnect: boolean;
   readonly timeout: number;
   readonly caCert?: string;
+  /** 64 small hex digits. */
   readonly fingerprint?: string;
   readonly greeting: boolean;
   readonly seed: number;
@@ -72,51 +139,205 @@ export interface ProbeSettings {
   readonly onProgress?: (progress: ProbeProgress) => void;
 }
 
-/** Where to. */
+/** What is probed. */
 export interface Target {
-  readonly transport: "tcp" | "tls" | "udp" | "unix";
+  readonly transport: Transport;
+  /** Empty for Unix. */
   readonly hostname: string;
+  /** 0 for Unix. */
   readonly port: number;
+  /** Empty but for Unix; an abstract name begins with `@`. */
   readonly path: string;
 }
 
-/** Fills in the defaults. */
+const BOTH: readonly Place[] = ["command", "api"];
+/** How many bytes a line can have. */
+const SIZE = { min: 16, max: 1_048_576 };
+/** The most bytes of a datagram over IPv4. */
+const MAX_DATAGRAM = 65_507;
+
+/** All options of a probe, in the order of its help. */
+export const PROBE_OPTIONS = {
+  connections: option(whole("n", 1, 100_000), {
+    places: BOTH,
+    default: 10,
+    short: "c",
+    group: "Load",
+    help: "open at a time",
+  }),
+  inFlight: option(whole("n", 1, 100_000), {
+    places: BOTH,
+    default: 1,
+    group: "Load",
+    help: "lines in flight on each",
+  }),
+  rate: option(whole("n", 0, 10_000_000), {
+    places: BOTH,
+    default: 0,
+    short: "r",
+    group: "Load",
+    help: "lines per second, total",
+  }),
+  size: option(bytes(SIZE), {
+    places: BOTH,
+    default: 64,
+    group: "Load",
+    help: "of a line, LF included",
+  }),
+  reconnect: option(toggle(), {
+    places: BOTH,
+    default: false,
+    group: "Load",
+    help: "a new connection for each line",
+  }),
+  seed: option(whole("n", 0, Number.MAX_SAFE_INTEGER), { places: ["api"] }),
+  duration: option(decimal("s", 0.001, 86_400), {
+    places: BOTH,
+    default: 10,
+    short: "d",
+    group: "End (times in seconds)",
+    help: "how long to send",
+  }),
+  count: option(whole("n", 1, 1e12), {
+    places: BOTH,
+    short: "n",
+    group: "End (times in seconds)",
+    help: "stop after this many lines",
+  }),
+  timeout: option(decimal("s", 0.001, 3600), {
+    places: BOTH,
+    default: 5,
+    group: "End (times in seconds)",
+    help: "wait for an answer",
+  }),
+  signal: option(abortSignal(), { places: ["api"] }),
+  caCert: option(pem(), {
+    places: BOTH,
+    on: ["tls"],
+    group: "Server",
+    help: "trust this certificate (PEM)",
+  }),
+  fingerprint: option(fingerprint(), {
+    places: BOTH,
+    on: ["tls"],
+    group: "Server",
+    help: "trust the certificate with this SHA-256",
+  }),
+  greeting: option(toggle(), {
+    places: BOTH,
+    on: ["tcp", "tls", "unix"],
+    default: false,
+    group: "Server",
+    help: "expect a greeting, count the names",
+  }),
+  onProgress: option(callback<(progress: ProbeProgress) => void>(), {
+    places: ["api"],
+  }),
+  json: option(toggle(), {
+    places: ["command"],
+    group: "Report",
+    help: "report as one JSON object",
+  }),
+  maxP99: option(decimal("ms", 0, 3_600_000), {
+    places: ["command"],
+    group: "Report",
+    help: "fail above this 99th percentile",
+  }),
+  help: option(toggle(), {
+    places: ["command"],
+    short: "h",
+    group: "Report",
+    help: "show this page",
+  }),
+};
+
+const TABLE: Table = PROBE_OPTIONS;
+
+/** What an address can be, for errors. */
+export const ADDRESSES =
+  "an address such as host:port, tls://host:port, udp://host:port or unix:path";
+
+/**
+ * Checks the options of a probe and fills in the defaults.
+ *
+ * @param options The options.
+ * @param target What is probed, if some of them are not for it.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is of the wrong kind, or not for the target.
+ */
 export function resolveProbe(
   options: ProbeOptions,
-  _target?: Pick<Target, "transport">,
+  target?: Pick<Target, "transport">,
 ): ProbeSettings {
-  const { count } = options;
+  const settings = checkEach(PROBE_OPTIONS, options);
+  if (target) checkTarget(options, target);
+  const { count, duration, seed = drawSeed() } = settings;
+  const endless = options.duration === undefined && count !== undefined;
   return {
-    connections: 10,
-    rate: 0,
-    inFlight: 1,
-    size: 64,
-    reconnect: false,
-    timeout: 5,
-    greeting: false,
-    seed: Math.floor(Math.random() * 2 ** 32),
-    ...options,
+    ...settings,
     count,
-    duration: options.duration ?? (count === undefined ? 10 : undefined),
+    duration: endless ? undefined : duration,
+    seed,
   };
 }
 
-/** Reads an address. */
-export function parseTarget(address: string): Target {
-  const [, scheme = "tcp", rest = ""] = address.match(
-    /^(?:(tcp|tls|udp|unix):(?:\/\/)?)?(.*)$/,
-  )!;
-  const transport = scheme as Target["transport"];
-  if (transport === "unix") {
-    return { transport, hostname: "", port: 0, path: rest };
+/**
+ * Checks that options are for the target.
+ *
+ * @param given Options that are each right.
+ * @param target What is probed.
+ * @param voice How the error calls the options.
+ * @throws {RangeError} If a line is too long for a datagram.
+ * @throws {TypeError} If an option is for other transports.
+ */
+export function checkTarget(
+  given: { readonly [name in keyof ProbeOptions]: unknown },
+  { transport }: Pick<Target, "transport">,
+  { name, verb }: Voice = API,
+): void {
+  for (const [option, row] of Object.entries(TABLE)) {
+    if (!given[option as keyof ProbeOptions] || isOn(row, transport)) continue;
+    throw new TypeError(`${name(option)} is not for ${transport}`);
   }
-  const [, bracketed, plain, port] =
-    rest.match(/^(?:\[(.+)\]|([^:]+)):(\d+)$/) ?? [];
-  if (port === undefined) throw new TypeError(`bad address ${address}`);
-  return {
-    transport,
-    hostname: bracketed ?? plain!,
-    port: Number(port),
-    path: "",
-  };
+  const { min } = SIZE;
+  const range = { min, max: MAX_DATAGRAM };
+  const { size = min } = given;
+  if (transport !== "udp" || inRange(size, range)) return;
+  throw new RangeError(
+    `${name("size")} ${verb} ${describeRange(range)} for udp, not ${size}`,
+  );
+}
+
+/**
+ * Reads the address of what is to be probed: `host:port`, or the URL of a
+ * listener without parameters.
+ *
+ * @throws {TypeError} If it is none. The message is one line.
+ */
+export function parseTarget(address: string): Target {
+  try {
+    return readTarget(address);
+  } catch (error) {
+    throw new TypeError(escapeControls(
+      `probe takes ${ADDRESSES}, not ${show(address)}: ${reasonOf(error)}`,
+    ));
+  }
+}
+
+function readTarget(address: string): Target {
+  if (typeof address !== "string") throw new Error("it is no text");
+  if (address.includes("?")) throw new Error("parameters are for listeners");
+  const complete = /^(?:[a-z]+:\/\/|unix:)/.test(address);
+  const { transport, host: hostname, port, path } = parseLocation(
+    complete ? address : `tcp://${address}`,
+  );
+  if (transport !== "unix") {
+    if (hostname === "") throw new Error("the host is missing");
+    if (port === 0) throw new Error("nothing listens on port 0");
+  }
+  return { transport, hostname, port, path };
+}
+
+function drawSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

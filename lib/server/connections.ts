@@ -1,212 +1,241 @@
-import { type Handler, SocketConnection } from "../connection/connection.ts";
-import { echo } from "./echo.ts";
-import {
-  type Ending,
-  NO_TOTALS,
-  type ServerEvent,
-  type Totals,
-} from "../telemetry/events.ts";
+/**
+ * The open connections of a server: how many there may be, and which have been
+ * idle too long. They outlive the listeners that they came from.
+ *
+ * @module
+ */
+
+import { reads } from "../connection/read_scheduler.ts";
+import { Access } from "../connection/access.ts";
+import type { Pulse } from "../connection/socket.ts";
+import { showAddress } from "../net/address.ts";
+import type { RawWire } from "../net/transport.ts";
 import type { Settings } from "../options/options.ts";
-import { reasonOf } from "../util/text.ts";
-import { type Pulse, Socket, type Wire } from "../connection/socket.ts";
+import { Counters } from "../telemetry/counters.ts";
+import {
+  type ConnectionInfo,
+  type NamedSnapshot,
+  type OpenSnapshot,
+  totalsOf,
+} from "../telemetry/snapshot.ts";
 import { Supervisor } from "../util/supervisor.ts";
-import { Turns } from "../connection/turns.ts";
-import { pause } from "../util/async.ts";
+import type { Bound } from "./bind.ts";
+import { drain } from "./drain.ts";
+import { type EndEvent, ServedConnection } from "./served_connection.ts";
+import { makeService, type Service } from "./service.ts";
 
 /** Most seconds between two idle sweeps. */
 const SWEEP = 1;
 
-/** Milliseconds of one step of a drain, and of the rest at its beginning. */
-const DRAIN_STEP = 10;
-const DRAIN_REST = 3;
-
 /**
- * Steps without news after which nothing can be left of what had arrived before
- * the drain. In one step the kernel is asked for input (see `Turns.rest`); the
- * others are for machines that stall.
+ * Seconds that handlers get to notice that their connection has been closed.
  */
-const QUIET_STEPS = 3;
+const HANDLER_GRACE = 0.25;
 
-/**
- * Milliseconds that connections get at the deadline to send what they hold, and
- * then their handlers to notice that they are closed.
- */
-const DEADLINE_GRACE = 250;
+/** Milliseconds below the limit of connections after which it is news again. */
+const LIMIT_EPISODE = 1000;
 
-/**
- * The open connections of a server: how many there may be, which have been idle
- * too long, and how they drain. They outlive the listener that they came from.
- */
+/** The open connections of a server, over all of its listeners. */
 export class Connections {
-  /** What has been served so far. */
-  readonly totals: Totals = { ...NO_TOTALS };
+  /** When the first of them could come. */
+  readonly since: Date = new Date();
+  /** One for each listener, in their order. */
+  readonly services: Service[] = [];
+  /** Whether all listeners are open. */
+  ready = false;
 
   readonly #settings: Settings;
-  readonly #handler: Handler;
-  readonly #onEvent: (event: ServerEvent) => void;
-  readonly #pulse: Pulse = {
-    sweep: 0,
-    drainStep: 0,
-    news: 0,
-    turns: new Turns(),
-  };
-  readonly #children = new Supervisor({
-    shutdownTimeout: DEADLINE_GRACE / 1000,
-  });
-  readonly #open = new Set<Socket>();
-  readonly #sweeper: ReturnType<typeof setInterval> | undefined;
+  readonly #pulse: Pulse = { sweeps: 0 };
+  readonly #counters: readonly Counters[];
+  readonly #access: Access | undefined;
+  readonly #children = new Supervisor({ shutdownTimeout: HANDLER_GRACE });
+  readonly #open = new Set<ServedConnection>();
+  #sweeper: ReturnType<typeof setInterval> | undefined;
+  #count = 0;
   #vacancy: PromiseWithResolvers<void> | undefined;
+  #emptied: PromiseWithResolvers<void> | undefined;
+  #atLimit = false;
+  #limitTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #draining = new AbortController();
   #drained: Promise<void> | undefined;
 
-  constructor(settings: Settings) {
+  /** @param counters What counts, if another thread is to see it. */
+  constructor(settings: Settings, counters: readonly Counters[] = []) {
     this.#settings = settings;
-    this.#handler = settings.handler ?? echo(settings);
-    this.#onEvent = settings.onEvent;
-    const { idleTimeout } = settings;
-    if (idleTimeout > 0) {
-      const sweep = Math.min(SWEEP, idleTimeout / 4);
-      // A byte may have moved at any time before the sweep that counts as its
-      // first.
-      const most = Math.ceil(idleTimeout / sweep) + 1;
-      this.#sweeper = setInterval(() => this.#closeIdle(most), sweep * 1000);
+    this.#counters = counters;
+    this.#access = Access.of(settings);
+  }
+
+  /** Makes the services of listeners, unless there are some from before. */
+  async addServices(bound: readonly Bound[]): Promise<void> {
+    if (this.services.length > 0) return;
+    const sweepSeconds = sweepSecondsOf(this.#settings);
+    for (const [index, { name, settings }] of bound.entries()) {
+      this.services.push(
+        await makeService(this.#settings, {
+          index,
+          name,
+          settings,
+          counters: this.#counters[index] ?? new Counters(),
+          access: this.#access,
+          pulse: this.#pulse,
+          sweepSeconds,
+          draining: this.#draining.signal,
+        }),
+      );
     }
+    if (sweepSeconds > 0) {
+      this.#sweeper = setInterval(() => this.#sweep(), sweepSeconds * 1000);
+    }
+  }
+
+  /** How many are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** The open ones, and at most `limit` of them one by one. */
+  snapshot(limit: number): OpenSnapshot {
+    const bytes = this.services.map(() => ({ bytesIn: 0, bytesOut: 0 }));
+    for (const { service, socket } of this.#open) {
+      const sum = bytes[service.index]!;
+      sum.bytesIn += socket.bytesIn;
+      sum.bytesOut += socket.bytesOut;
+    }
+    const connections = this.#open.values().take(limit).map(describe);
+    return { bytes, total: this.size, connections: connections.toArray() };
+  }
+
+  /** What each listener has served until now. */
+  snapshots(): NamedSnapshot[] {
+    const { bytes } = this.snapshot(0);
+    return this.services.map(({ name, counters, index }) => ({
+      listener: name,
+      ...counters.snapshot(bytes[index]),
+    }));
+  }
+
+  /** Whether one more may be served. */
+  get full(): boolean {
+    return this.#open.size >= this.#settings.maxConnections;
   }
 
   /** Settles when one more may be served. */
   async vacancy(): Promise<void> {
-    while (this.#open.size >= this.#settings.maxConnections) {
+    while (this.full) {
+      this.#tellLimit();
       this.#vacancy ??= Promise.withResolvers();
       await this.#vacancy.promise;
     }
   }
 
   /** Serves a connection as a child of its own. */
-  serve(wire: Wire): void {
-    const id = `connection ${++this.totals.connections}`;
-    const socket = new Socket(
+  serve(wire: RawWire, service: Service): void {
+    const connection = new ServedConnection(
       wire,
-      this.#pulse,
-      this.#settings.mode === "line",
+      service,
+      (connection, event) => this.#ended(connection, event),
     );
-    this.#open.add(socket);
+    this.#open.add(connection);
+    if (this.#drained) connection.socket.beginDrain(0);
     this.#children.startChild({
-      id,
+      id: `connection ${++this.#count}`,
       restart: "temporary",
-      run: () => this.#handle(socket),
+      run: () => connection.run(),
     });
   }
 
   /**
    * Ends every connection, none before what had arrived for it has been served
-   * or the time is up.
+   * or the time is up. Can be called more than once.
    */
   drain(): Promise<void> {
     return this.#drained ??= this.#drainOnce();
   }
 
-  async #handle(socket: Socket): Promise<void> {
-    const start = performance.now();
-    let failure: { error: unknown } | undefined;
-    try {
-      await this.#handler(new SocketConnection(socket));
-      await socket.linger();
-    } catch (error) {
-      failure = { error };
-    }
-    socket.close();
-    this.#open.delete(socket);
+  #ended(connection: ServedConnection, event: EndEvent): void {
+    this.#open.delete(connection);
     this.#vacancy?.resolve();
     this.#vacancy = undefined;
-    this.#count(socket);
-    const { remoteAddr, bytesIn, bytesOut } = socket;
-    const ending = endingOf(socket, failure);
-    this.#onEvent({
-      type: "connection",
-      remoteAddr,
-      bytesIn,
-      bytesOut,
-      seconds: Math.round(performance.now() - start) / 1000,
-      ending,
-      ...ending === "failed" && { reason: reasonOf(failure?.error) },
+    if (this.#open.size === 0) this.#emptied?.resolve();
+    if (this.#atLimit) this.#limitTimer ??= this.#tellLimitOver();
+    this.#settings.onEvent(event);
+  }
+
+  /** Closes the connections on which no byte has moved for too long. */
+  #sweep(): void {
+    this.#pulse.sweeps++;
+    const idle = [...this.#open].filter((connection) => connection.isIdle);
+    if (idle.length === 0) return;
+    // A starved event loop may not have read what the kernel holds for them.
+    reads.round(() => {
+      for (const connection of idle) {
+        if (connection.isIdle) connection.endIdle();
+      }
     });
   }
 
-  #count({ bytesIn, bytesOut }: Socket): void {
-    this.totals.bytesIn += bytesIn;
-    this.totals.bytesOut += bytesOut;
-  }
-
-  /** Closes the connections on which no byte has moved for so many sweeps. */
-  #closeIdle(most: number): void {
-    this.#pulse.sweep++;
-    for (const socket of this.#open) {
-      if (socket.sweepsIdle < most) continue;
-      // Where it waits for input, what it holds can still be sent; it has until
-      // the next sweep.
-      const stuck = !socket.waitsForInput;
-      socket.giveUp("idle");
-      if (stuck) socket.close();
-    }
-  }
-
   async #drainOnce(): Promise<void> {
-    this.#onEvent({ type: "drain", connections: this.#open.size });
-    const { shutdownTimeout } = this.#settings;
-    await this.#endQuietInputs(performance.now() + shutdownTimeout * 1000);
-    if (this.#open.size > 0) await this.#cutOff();
-    clearInterval(this.#sweeper);
-    await this.#children.shutdown();
-    // Of handlers that outlive their connection.
-    for (const socket of this.#open) this.#count(socket);
-    this.#onEvent({ type: "stop", ...this.totals });
-  }
-
-  /**
-   * Ends the input of each connection once nothing can be left of what had
-   * arrived for it before the drain. The kernel cannot be asked for that. But in
-   * each step it tells who is ready, and once no connection has been heard of
-   * for some steps, those that still wait have nothing left.
-   */
-  async #endQuietInputs(deadline: number): Promise<void> {
-    const pulse = this.#pulse;
-    pulse.drainStep = 1;
-    let lastNews = 1;
-    let { news } = pulse;
-    // At least one step, for a client that was accepted at the last moment.
-    do {
-      await Promise.all([pulse.turns.rest(DRAIN_REST), pause(DRAIN_STEP)]);
-      pulse.drainStep++;
-      if (pulse.news > news) lastNews = pulse.drainStep;
-      news = pulse.news;
-      if (pulse.drainStep - lastNews >= QUIET_STEPS) {
-        for (const socket of this.#open) socket.endInputIfQuiet(QUIET_STEPS);
-      }
-    } while (this.#open.size > 0 && performance.now() < deadline);
-  }
-
-  /** Ends every connection, after a last chance to send what it holds. */
-  async #cutOff(): Promise<void> {
-    for (const socket of this.#open) socket.giveUp("deadline");
-    const end = performance.now() + DEADLINE_GRACE;
-    while (this.#open.size > 0 && performance.now() < end) {
-      await pause(DRAIN_STEP);
+    const { shutdownTimeout, onEvent } = this.#settings;
+    const connections = this.#open.size;
+    this.#draining.abort();
+    onEvent({ type: "drain", connections, seconds: shutdownTimeout });
+    if (connections > 0) {
+      this.#emptied = Promise.withResolvers();
+      await drain({
+        open: this.#open,
+        pulse: this.#pulse,
+        emptied: this.#emptied.promise,
+        timeout: shutdownTimeout,
+      });
     }
-    for (const socket of this.#open) socket.close();
+    clearInterval(this.#sweeper);
+    clearTimeout(this.#limitTimer);
+    await this.#children.shutdown();
+    onEvent({ type: "stop", ...totalsOf(this.snapshots()) });
+  }
+
+  /** Tells once an episode that the limit has been reached, and its end. */
+  #tellLimit(): void {
+    clearTimeout(this.#limitTimer);
+    this.#limitTimer = undefined;
+    if (this.#atLimit) return;
+    this.#atLimit = true;
+    const { maxConnections, onEvent } = this.#settings;
+    onEvent({ type: "limit", reached: true, connections: maxConnections });
+  }
+
+  #tellLimitOver(): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      this.#limitTimer = undefined;
+      this.#atLimit = false;
+      this.#settings.onEvent({
+        type: "limit",
+        reached: false,
+        connections: this.#open.size,
+      });
+    }, LIMIT_EPISODE);
   }
 }
 
-function endingOf(socket: Socket, failure?: { error: unknown }): Ending {
-  if (socket.verdict) return socket.verdict;
-  if (!failure) return "closed";
-  const reset = NETWORK_ERRORS.some((kind) => failure.error instanceof kind);
-  return reset ? "reset" : "failed";
+/** A quarter of the shortest idle time-out, and no more than {@linkcode SWEEP}. */
+function sweepSecondsOf({ listeners }: Settings): number {
+  const timeouts = listeners.map(({ idleTimeout }) => idleTimeout)
+    .filter((seconds) => seconds > 0);
+  return timeouts.length === 0
+    ? 0
+    : Math.min(SWEEP, ...timeouts.map((s) => s / 4));
 }
 
-/** The client's end or the network failed, and not the handler. */
-const NETWORK_ERRORS = [
-  Deno.errors.BrokenPipe,
-  Deno.errors.ConnectionAborted,
-  Deno.errors.ConnectionReset,
-  Deno.errors.NotConnected,
-  Deno.errors.TimedOut,
-];
+function describe(connection: ServedConnection): ConnectionInfo {
+  const { number, service, peer, client, socket, seconds } = connection;
+  return {
+    connection: number,
+    listener: service.name,
+    peer: showAddress(peer),
+    client: showAddress(client),
+    bytesIn: socket.bytesIn,
+    bytesOut: socket.bytesOut,
+    seconds,
+  };
+}

@@ -1,6 +1,16 @@
+/**
+ * The sentence that serves a connection.
+ *
+ * @module
+ */
+
 import type { Handler } from "../connection/connection.ts";
 import { LineStream } from "../lines/line_stream.ts";
-import { type EchoServerOptions, settingsOf } from "../options/options.ts";
+import {
+  type EchoServerOptions,
+  type ListenerSettings,
+  resolve,
+} from "../options/options.ts";
 
 /** Options of {@linkcode echo}. */
 export type EchoOptions = Pick<EchoServerOptions, "mode" | "maxLineLength">;
@@ -27,7 +37,14 @@ export type EchoOptions = Pick<EchoServerOptions, "mode" | "maxLineLength">;
  * @throws {TypeError} If `mode` is none of its words.
  */
 export function echo(options: EchoOptions = {}): Handler {
-  const { mode, maxLineLength } = settingsOf(options);
+  const [listener] = resolve(options).listeners;
+  return echoOf(listener!);
+}
+
+/** The same for settings that are checked. */
+export function echoOf(
+  { mode, maxLineLength }: Pick<ListenerSettings, "mode" | "maxLineLength">,
+): Handler {
   if (mode === "raw") {
     return (connection) => connection.readable.pipeTo(connection.writable);
   }

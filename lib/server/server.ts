@@ -1,15 +1,42 @@
+/**
+ * The server: listeners, loops that accept, connections.
+ *
+ * @module
+ */
+
 import { accept } from "../net/accept_loop.ts";
-import { Connections } from "./connections.ts";
-import { listen } from "../net/tcp.ts";
+import type { Address } from "../net/address.ts";
+import type { Listener } from "../net/transport.ts";
 import {
   type EchoServerOptions,
+  resolve,
   type Settings,
-  settingsOf,
 } from "../options/options.ts";
-import { outcome } from "../util/async.ts";
+import { deferred } from "../util/async.ts";
+import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
+import { bindAll, type Bound, type PortSharing } from "./bind.ts";
+import { Connections } from "./connections.ts";
+import { Datagrams } from "./datagrams.ts";
+import { prepare } from "./prepare.ts";
+import type { Service } from "./service.ts";
+
+/** What a server has from its tree. */
+export interface TreeParts {
+  /** Its connections, which outlive it. */
+  connections: Connections;
+  /** Where other threads listen on the same ports. */
+  sharing?: PortSharing;
+  /** What is closed after the last connection. */
+  admin?: AsyncClosable | undefined;
+}
+
+interface ServerParts extends TreeParts {
+  settings: Settings;
+  bound: readonly Bound[];
+}
 
 /**
- * A TCP echo server: a listener, a loop that accepts, and the connections.
+ * An echo server: listeners, a loop that accepts for each, and the connections.
  *
  * @example Start, use, stop
  * ```ts
@@ -26,8 +53,13 @@ import { outcome } from "../util/async.ts";
  * ```
  */
 export class EchoServer {
-  /** The address it listens on, with the real port. */
-  readonly addr: Deno.NetAddr;
+  /** The address of its first listener, with the real port. */
+  readonly addr: Address;
+  /**
+   * The addresses of all listeners, in the order in which they were given; a
+   * name that means several addresses has several.
+   */
+  readonly addrs: readonly Address[];
   /**
    * Resolves when the server has been shut down. Rejects if accepting fails,
    * other than by a client or for want of descriptors or memory; open
@@ -42,25 +74,23 @@ export class EchoServer {
   readonly connections: Connections;
 
   readonly #settings: Settings;
-  readonly #listener: Deno.TcpListener;
+  readonly #bound: readonly Bound[];
+  readonly #datagrams: readonly Datagrams[];
+  readonly #admin: AsyncClosable | undefined;
   readonly #closing = new AbortController();
-  readonly #finish = outcome<void>();
+  readonly #finish = deferred<void>();
 
-  private constructor(
-    settings: Settings,
-    listener: Deno.TcpListener,
-    connections: Connections,
-  ) {
+  private constructor(parts: ServerParts) {
+    const { settings, bound, connections, admin } = parts;
     this.#settings = settings;
-    this.#listener = listener;
+    this.#bound = bound;
+    this.#admin = admin;
     this.connections = connections;
-    this.addr = listener.addr;
+    this.addrs = bound.map(({ addr }) => addr);
+    this.addr = this.addrs[0]!;
     this.finished = this.#finish.promise;
-    settings.onEvent({ type: "listening", addr: this.addr });
-    this.#accept().catch((error) => {
-      this.close();
-      this.#finish.reject(error);
-    });
+    this.#datagrams = this.#start();
+    connections.ready = true;
   }
 
   /**
@@ -71,45 +101,84 @@ export class EchoServer {
    * @returns The server, listening.
    * @throws {RangeError} If an option is no number of its range.
    * @throws {TypeError} If another option is of the wrong kind.
-   * @throws {Deno.errors.AddrInUse} If the port is taken.
-   * @throws {Deno.errors.AddrNotAvailable} If the address is not one of this
+   * @throws {Deno.errors.AddrInUse} If a port or socket is taken.
+   * @throws {Deno.errors.AddrNotAvailable} If an address is not one of this
    * machine.
    * @throws {Deno.errors.PermissionDenied} If the system does not allow the
    * port.
-   * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`.
-   * @throws {Error} If the host's name means no address, or the system fails.
+   * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or
+   * `--allow-read` and `--allow-write` for a Unix socket.
+   * @throws {Error} If the host's name means no address, the certificate cannot
+   * be used, or the system fails.
    */
-  // deno-lint-ignore require-await -- errors reject, they are not thrown
   static async start(
     options: number | EchoServerOptions = {},
   ): Promise<EchoServer> {
-    return EchoServer.startWith(settingsOf(options));
+    const settings = await prepare(resolve(options));
+    const connections = new Connections(settings);
+    const admin = await startAdmin(settings, observe(connections));
+    try {
+      return await EchoServer.startWith(settings, { connections, admin });
+    } catch (error) {
+      await admin?.close();
+      throw error;
+    }
   }
 
   /**
-   * Starts a server that may share its port with others, who then take turns,
-   * and its connections with the server that it follows.
+   * Starts a server of a tree, that may share its ports with other threads, and
+   * its connections with the server that it follows.
    *
    * @ignore
    */
-  static startWith(
+  static async startWith(
     settings: Settings,
-    sharing: { reusePort?: boolean; connections?: Connections } = {},
-  ): EchoServer {
-    const listener = listen(settings, sharing.reusePort);
-    const connections = sharing.connections ?? new Connections(settings);
-    return new EchoServer(settings, listener, connections);
+    { connections, admin, sharing }: TreeParts,
+  ): Promise<EchoServer> {
+    const bound = await bindAll(settings, sharing);
+    await connections.addServices(bound);
+    return new EchoServer({ settings, bound, connections, admin });
+  }
+
+  /**
+   * What it serves, with the addresses that it listens on in place of names and
+   * of port 0.
+   *
+   * @ignore
+   */
+  get settings(): Settings {
+    const listeners = this.#bound.map(({ settings }) => settings);
+    return { ...this.#settings, listeners };
+  }
+
+  /**
+   * Whether it has stopped listening.
+   *
+   * @ignore
+   */
+  get closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   /**
    * Stops listening, at once. Connections are served on.
    *
+   * @returns Settles when datagrams that were delayed have been sent.
+   *
    * @ignore
    */
-  close(): void {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort();
-    this.#listener.close();
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.connections.ready = false;
+      this.#closing.abort();
+      for (const { settings, socket } of this.#bound) {
+        if (settings.transport !== "udp") socket?.close();
+      }
+    }
+    const { shutdownTimeout } = this.#settings;
+    await Promise.all(
+      this.#datagrams.map((datagrams) => datagrams.shutdown(shutdownTimeout)),
+    );
   }
 
   /**
@@ -117,12 +186,14 @@ export class EchoServer {
    * gets all that had arrived for it, for `shutdownTimeout` seconds. After its
    * FIN a client has two seconds to send its own. Can be called more than once.
    *
-   * @returns Settles when no connection is left. A handler that runs on half a
-   * second after its connection was closed is not waited for.
+   * @returns Settles when no connection is left. A handler that runs on after
+   * its connection was closed is not waited for.
    */
   async shutdown(): Promise<void> {
-    this.close();
+    const closed = this.close();
     await this.connections.drain();
+    await closed;
+    await this.#admin?.close();
     this.#finish.resolve();
   }
 
@@ -131,26 +202,42 @@ export class EchoServer {
     await this.shutdown();
   }
 
-  async #accept(): Promise<void> {
-    const connections = this.connections;
-    const incoming = accept(this.#listener, {
+  /** Announces every listener, and serves it. */
+  #start(): Datagrams[] {
+    const { onEvent } = this.#settings;
+    for (const { addr, name } of this.#bound) {
+      onEvent({ type: "listening", addr, listener: name });
+    }
+    const datagrams: Datagrams[] = [];
+    for (const [index, { settings, socket }] of this.#bound.entries()) {
+      if (!socket) continue;
+      const service = this.connections.services[index]!;
+      if (settings.transport === "udp") {
+        datagrams.push(new Datagrams(socket as Deno.DatagramConn, service));
+      } else {
+        this.#accept(socket as Listener, service).catch((error) => {
+          this.close();
+          this.#finish.reject(error);
+        });
+      }
+    }
+    return datagrams;
+  }
+
+  async #accept(listener: Listener, service: Service): Promise<void> {
+    const { connections } = this;
+    const incoming = accept(listener, {
       vacancy: () => connections.vacancy(),
       signal: this.#closing.signal,
-      onPassedOver: () => connections.totals.passedOver++,
+      onAborted: () => {
+        service.counters.abort();
+      },
       onShortage: (code) => this.#settings.onEvent({ type: "shortage", code }),
     });
-    for await (const connection of incoming) {
-      try {
-        // Nagle's algorithm would hold an echo back until the client
-        // acknowledges the one before.
-        connection.setNoDelay(true);
-      } catch {
-        // Not every system sets options of a socket whose client has gone.
-        connections.totals.passedOver++;
-        connection.close();
-        continue;
-      }
-      connections.serve(connection);
+    for await (const wire of incoming) {
+      // Another listener may have taken the last place meanwhile.
+      if (connections.full) await connections.vacancy();
+      connections.serve(wire, service);
     }
   }
 }

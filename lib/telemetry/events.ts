@@ -1,4 +1,12 @@
 /**
+ * What a server tells of itself: the events, and the totals in some of them.
+ *
+ * @module
+ */
+
+import type { Address } from "../net/address.ts";
+
+/**
  * How the server ended a connection. `drained`: in a shutdown, with nothing left
  * to give back. `deadline`: in a shutdown, when its time was up. `idle`: after
  * the idle time-out.
@@ -12,20 +20,36 @@ export type Verdict = "drained" | "deadline" | "idle";
  */
 export type Ending = "closed" | "reset" | "failed" | Verdict;
 
-/** The server listens. */
+/**
+ * Why a connection was not served. `access`: the client's address is not
+ * allowed. `per_address`: its address has as many connections as it may have.
+ * `proxy`: the PROXY header is wrong, late or missing. `handshake`: no TLS
+ * handshake in time.
+ */
+export type RejectReason = "access" | "per_address" | "proxy" | "handshake";
+
+/** The server listens. One for each address. */
 export interface ListeningEvent {
   /** Tells the events apart. */
   type: "listening";
   /** Where, with the real port. */
-  addr: Deno.NetAddr;
+  addr: Address;
+  /** The listener's name: scheme and address, as `tcp://127.0.0.1:1050`. */
+  listener: string;
 }
 
 /** A connection has ended. */
 export interface ConnectionEvent {
   /** Tells the events apart. */
   type: "connection";
-  /** The client's address. */
-  remoteAddr: Deno.NetAddr;
+  /** The name of the listener that it came from. */
+  listener: string;
+  /** Its number, from 1 on each listener. */
+  connection: number;
+  /** The client's address: what a PROXY header says, or else the peer's. */
+  remoteAddr: Address;
+  /** The peer's address, if a PROXY header named another client. */
+  peerAddr?: Address;
   /** Bytes received. */
   bytesIn: number;
   /** Bytes sent. */
@@ -38,9 +62,38 @@ export interface ConnectionEvent {
   reason?: string;
 }
 
+/** A connection was closed before it was served. */
+export interface RejectedEvent {
+  /** Tells the events apart. */
+  type: "rejected";
+  /** The name of the listener that it came from. */
+  listener: string;
+  /** The client's address: what a PROXY header says, or else the peer's. */
+  remoteAddr: Address;
+  /** The peer's address, if a PROXY header named another client. */
+  peerAddr?: Address;
+  /** Why, as metrics count it. */
+  reason: RejectReason;
+  /** Why, as a phrase. */
+  detail: string;
+}
+
 /**
- * Descriptors, or memory for sockets, have run out: told once, and not again
- * until there has been no shortage for a second.
+ * The limit of connections is reached, and further clients wait in the backlog;
+ * or that is over. Told once an episode.
+ */
+export interface LimitEvent {
+  /** Tells the events apart. */
+  type: "limit";
+  /** Whether it is reached, or over. */
+  reached: boolean;
+  /** The limit: connections served at once. */
+  connections: number;
+}
+
+/**
+ * Descriptors, memory for sockets, or threads for workers have run out: told
+ * once, and not again until there has been no shortage for a second.
  */
 export interface ShortageEvent {
   /** Tells the events apart. */
@@ -65,6 +118,8 @@ export interface DrainEvent {
   type: "drain";
   /** How many connections are open. */
   connections: number;
+  /** How many seconds it takes at most. */
+  seconds: number;
 }
 
 /** What has been served. */
@@ -77,6 +132,12 @@ export interface Totals {
   bytesIn: number;
   /** Bytes sent. */
   bytesOut: number;
+  /** Connections closed before they were served; absent if none. */
+  rejected?: number;
+  /** Datagrams received; absent if none. */
+  datagramsIn?: number;
+  /** Datagrams sent; absent if none. */
+  datagramsOut?: number;
 }
 
 /** The totals before anything is served. */
@@ -89,18 +150,86 @@ export const NO_TOTALS: Totals = {
 
 /** The totals of two servers together. */
 export function sum(one: Totals, other: Totals): Totals {
-  return {
-    connections: one.connections + other.connections,
-    passedOver: one.passedOver + other.passedOver,
-    bytesIn: one.bytesIn + other.bytesIn,
-    bytesOut: one.bytesOut + other.bytesOut,
-  };
+  const total: Totals = { ...one };
+  for (const [key, value] of Object.entries(other)) {
+    const name = key as keyof Totals;
+    total[name] = (total[name] ?? 0) + value;
+  }
+  return total;
 }
 
 /** A shutdown has ended. */
 export interface StopEvent extends Totals {
   /** Tells the events apart. */
   type: "stop";
+}
+
+/** How a running server is, told when somebody asked for it. */
+export interface StateEvent extends Totals {
+  /** Tells the events apart. */
+  type: "state";
+  /** Whether all listeners are open; false from the first moment of a drain. */
+  ready: boolean;
+  /** Connections that are open. */
+  open: number;
+  /** When it was started, as RFC 3339 writes it, in UTC. */
+  since: string;
+}
+
+/** A certificate was made at the start, signed by itself. */
+export interface CertificateEvent {
+  /** Tells the events apart. */
+  type: "certificate";
+  /** The SHA-256 of it, in hex digits. */
+  fingerprint: string;
+}
+
+/** Which seed the faults of a listener are drawn from. */
+export interface SeedEvent {
+  /** Tells the events apart. */
+  type: "seed";
+  /** The listener's name. */
+  listener: string;
+  /** A whole number; the same one gives the same faults again. */
+  seed: number;
+}
+
+/** Health, metrics and the live page can be asked for. */
+export interface AdminEvent {
+  /** Tells the events apart. */
+  type: "admin";
+  /** Where, for instance `http://127.0.0.1:9090`. */
+  url: string;
+}
+
+/**
+ * The terminal hung up, but no terminal was there at the start: the program goes
+ * on. No server tells this, but the program.
+ */
+export interface HangupEvent {
+  /** Tells the events apart. */
+  type: "hangup";
+}
+
+/** The address to listen on is not to be had, but another one does instead. */
+export interface FallbackEvent {
+  /** Tells the events apart. */
+  type: "fallback";
+  /** What was asked for: `::`, where the system has no IPv6. */
+  host: string;
+  /** What is listened on instead. */
+  instead: string;
+}
+
+/**
+ * Lines of the log were lost since nobody took them in time, or nobody could.
+ * No server tells this, but the log itself.
+ */
+export interface DroppedEvent {
+  /** Tells the events apart. */
+  type: "dropped";
+  /** How many. */
+  lines: number;
 }
 
 /**
@@ -121,8 +250,17 @@ export interface FailureEvent {
 export type ServerEvent =
   | ListeningEvent
   | ConnectionEvent
+  | RejectedEvent
+  | LimitEvent
   | ShortageEvent
   | RestartEvent
   | DrainEvent
   | StopEvent
+  | StateEvent
+  | CertificateEvent
+  | SeedEvent
+  | AdminEvent
+  | HangupEvent
+  | FallbackEvent
+  | DroppedEvent
   | FailureEvent;

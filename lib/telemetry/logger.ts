@@ -1,7 +1,20 @@
-import { showAddress } from "../net/address.ts";
+/**
+ * Events become lines, of text or of JSON.
+ *
+ * @module
+ */
+
+import { type Address, showAddress } from "../net/address.ts";
 import { checkFunction, checkWord } from "../util/check.ts";
 import { escapeControls } from "../util/text.ts";
-import type { ServerEvent } from "./events.ts";
+import type {
+  ConnectionEvent,
+  DrainEvent,
+  LimitEvent,
+  ServerEvent,
+  StateEvent,
+  Totals,
+} from "./events.ts";
 
 /** How log lines look. */
 export type LogFormat = "text" | "json";
@@ -9,7 +22,7 @@ export type LogFormat = "text" | "json";
 /**
  * How much is said. `quiet`: warnings and errors. `normal`: also where the
  * server listens, its drain and its totals. `verbose`: also each connection that
- * ends.
+ * ends or is rejected.
  */
 export type Verbosity = "quiet" | "normal" | "verbose";
 
@@ -29,7 +42,9 @@ export interface LoggerOptions {
   verbosity?: Verbosity;
   /**
    * Takes each line, without an LF. If it throws, or its promise rejects, a
-   * server goes on: see its `onEvent`.
+   * server goes on: see its `onEvent`. The default writes synchronously: while
+   * standard error is a pipe that is full or a terminal that is stopped, the
+   * whole program waits, servers too.
    *
    * @default {console.error}
    */
@@ -61,7 +76,8 @@ export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
  * A line of text has the time, the level (`error`, `warning`, `info` or `debug`)
  * and a message. A line of JSON is an object of `time`, `level`, `event` (its
  * type), `message` and the fields of the event, in which an address is a string
- * such as `"127.0.0.1:1050"`. Control characters are escaped.
+ * such as `"127.0.0.1:1050"`; beside `remoteAddr` are `remoteHost` and
+ * `remotePort`, unless it is a Unix socket. Control characters are escaped.
  *
  * @example To standard error, as the command does
  * ```ts
@@ -105,9 +121,15 @@ function levelOf(event: ServerEvent): Level {
       return "error";
     case "shortage":
     case "restart":
+    case "fallback":
+    case "dropped":
       return "warning";
+    case "limit":
+      return event.reached ? "warning" : "info";
     case "connection":
       return event.ending === "failed" ? "warning" : "debug";
+    case "rejected":
+      return "debug";
     default:
       return "info";
   }
@@ -116,34 +138,107 @@ function levelOf(event: ServerEvent): Level {
 function messageOf(event: ServerEvent): string {
   switch (event.type) {
     case "listening":
-      return `listening on ${showAddress(event.addr)}`;
-    case "connection": {
-      const { remoteAddr, bytesIn, bytesOut, seconds, ending, reason } = event;
-      const what = `connection ${showAddress(remoteAddr)} ${ending}`;
-      const how = `${moved(bytesIn, bytesOut)}, ${seconds.toFixed(3)} s`;
-      return `${what}: ${how}${reason ? `: ${reason}` : ""}`;
-    }
+      // TCP is what everybody expects.
+      return `listening on ${event.listener.replace(/^tcp:\/\//, "")}`;
+    case "connection":
+      return connectionEnded(event);
+    case "rejected":
+      return `rejected ${
+        clientOf(event)
+      } on ${event.listener}: ${event.detail}`;
+    case "limit":
+      return limitOf(event);
     case "shortage":
       return shortageOf(event.code);
     case "restart":
       return `restarting ${event.id}: ${event.reason}`;
     case "drain":
-      return `draining ${plural(event.connections, "connection")}`;
-    case "stop": {
-      const { connections, passedOver, bytesIn, bytesOut } = event;
-      const served = `${plural(connections, "connection")} served`;
-      const gone = `${passedOver} gone before they were accepted`;
-      return `stopped: ${served}, ${gone}, ${moved(bytesIn, bytesOut)}`;
-    }
+      return drainOf(event);
+    case "stop":
+      return `stopped: ${servedOf(event)}`;
+    case "state":
+      return stateOf(event);
+    case "certificate":
+      return `self-signed certificate made, SHA-256 ${event.fingerprint}`;
+    case "seed":
+      return `faults of ${event.listener} have seed ${event.seed}`;
+    case "admin":
+      return `admin listening on ${event.url}`;
+    case "hangup":
+      return "SIGHUP ignored: there was no terminal at the start";
+    case "fallback":
+      return "IPv6 is not available: " +
+        `listening on ${event.instead} in place of ${event.host}`;
+    case "dropped":
+      return `${plural(event.lines, "log line")} dropped`;
     case "failure":
       return event.reason;
   }
 }
 
+function connectionEnded(event: ConnectionEvent): string {
+  const { bytesIn, bytesOut, seconds, ending, reason } = event;
+  // A client of a Unix socket has no address of its own.
+  const who = event.remoteAddr.path === ""
+    ? `${event.connection} on ${event.listener}`
+    : clientOf(event);
+  const what = `connection ${who} ${ending}`;
+  const how = `${moved(bytesIn, bytesOut)}, ${seconds.toFixed(3)} s`;
+  return `${what}: ${how}${reason ? `: ${reason}` : ""}`;
+}
+
+/** A client, and the proxy between, if there is one. */
+function clientOf(
+  { remoteAddr, peerAddr }: Pick<ConnectionEvent, "remoteAddr" | "peerAddr">,
+): string {
+  const client = showAddress(remoteAddr);
+  return peerAddr ? `${client} (via ${showAddress(peerAddr)})` : client;
+}
+
+function limitOf({ reached, connections }: LimitEvent): string {
+  return reached
+    ? `serving ${connections} connections (--max-connections), ` +
+      "further clients wait: raise --max-connections"
+    : `serving fewer than ${connections} connections again`;
+}
+
 function shortageOf(code: string): string {
-  return code.endsWith("FILE")
-    ? `out of descriptors (${code}), clients wait: raise "ulimit -n"`
+  if (code.endsWith("FILE")) {
+    return `out of descriptors (${code}), clients wait: raise "ulimit -n"`;
+  }
+  return code === "EAGAIN"
+    ? `out of threads (${code}), a worker waits: raise "ulimit -u"`
     : `out of memory for sockets (${code}), clients wait`;
+}
+
+function drainOf({ connections, seconds }: DrainEvent): string {
+  const what = `draining ${plural(connections, "connection")}`;
+  return connections === 0 || seconds === 0
+    ? what
+    : `${what}: ${seconds} s at most, a second signal ends it at once`;
+}
+
+function stateOf(event: StateEvent): string {
+  const { ready, open, since } = event;
+  const state = ready ? "ready" : "draining";
+  return `${state}: ${plural(open, "connection")} open; ` +
+    `since ${since}: ${servedOf(event)}`;
+}
+
+/** What has been served, without what is zero. */
+function servedOf(totals: Totals): string {
+  const { connections, passedOver, bytesIn, bytesOut } = totals;
+  const { rejected = 0, datagramsIn = 0, datagramsOut = 0 } = totals;
+  const parts = [
+    connections && `${plural(connections, "connection")} served`,
+    passedOver && `${passedOver} aborted before accept`,
+    rejected && `${rejected} rejected`,
+    bytesIn && `${plural(bytesIn, "byte")} in`,
+    bytesOut && `${plural(bytesOut, "byte")} out`,
+    datagramsIn && `${plural(datagramsIn, "datagram")} in`,
+    datagramsOut && `${plural(datagramsOut, "datagram")} out`,
+  ];
+  return parts.filter(Boolean).join(", ") || "nothing served";
 }
 
 function moved(bytesIn: number, bytesOut: number): string {
@@ -156,15 +251,21 @@ function plural(number: number, thing: string): string {
 
 function asJson(time: string, level: Level, event: ServerEvent): string {
   const { type, ...fields } = event;
-  // The only object in an event is an address.
-  const flat = Object.entries(fields).map(([name, value]) =>
-    [name, typeof value === "object" ? showAddress(value) : value] as const
-  );
   return JSON.stringify({
     time,
     level,
     event: type,
     message: messageOf(event),
-    ...Object.fromEntries(flat),
+    ...Object.fromEntries(Object.entries(fields).flatMap(flatten)),
   });
+}
+
+/** The only object in an event is an address. */
+function flatten([name, value]: [string, unknown]): [string, unknown][] {
+  if (typeof value !== "object" || value === null) return [[name, value]];
+  const address = value as Address;
+  const shown: [string, unknown] = [name, showAddress(address)];
+  return name === "remoteAddr" && address.transport !== "unix"
+    ? [shown, ["remoteHost", address.hostname], ["remotePort", address.port]]
+    : [shown];
 }

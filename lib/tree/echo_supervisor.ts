@@ -1,13 +1,24 @@
+/**
+ * The tree: a server and its connections in one thread, or several threads.
+ *
+ * @module
+ */
+
+import type { Address } from "../net/address.ts";
 import {
   type EchoSupervisorOptions,
+  resolve,
   type Settings,
-  settingsOf,
 } from "../options/options.ts";
-import { reasonOf } from "../util/text.ts";
+import { type Branch, observe, startAdmin } from "../server/admin.ts";
+import { Connections } from "../server/connections.ts";
+import { prepare } from "../server/prepare.ts";
 import type { EchoServer } from "../server/server.ts";
+import { totalsOf } from "../telemetry/snapshot.ts";
+import { untilAborted, untilSettledOrAborted } from "../util/async.ts";
 import { Supervisor } from "../util/supervisor.ts";
-import { superviseThreads } from "./worker_pool.ts";
-import { untilAborted } from "../util/async.ts";
+import { reasonOf } from "../util/text.ts";
+import { superviseWorkers, type WorkerPlatform } from "./worker_pool.ts";
 
 /**
  * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends
@@ -17,12 +28,12 @@ const DRAIN_MARGIN = 2;
 
 /**
  * An echo server that is started again when it fails. Its connections are served
- * on meanwhile, but those of a thread that dies end with it. Each connection is
+ * on meanwhile, but those of a worker that dies end with it. Each connection is
  * a temporary child, the others are permanent.
  *
  * After more than three restarts within five seconds it gives up: connections
  * are drained, then `finished` rejects. `drain` and `stop` are told once, whatever
- * the number of threads; what a thread that died had served is not in `stop`.
+ * the number of workers.
  *
  * ```text
  *   one thread                      workers: 2
@@ -44,23 +55,37 @@ const DRAIN_MARGIN = 2;
  * ```
  */
 export class EchoSupervisor {
-  /** The address it listens on, with the real port. */
-  readonly addr: Deno.NetAddr;
+  /** The address of the first listener, with the real port. */
+  readonly addr: Address;
+  /** The addresses of all listeners, in the order in which they were given. */
+  readonly addrs: readonly Address[];
   /** Resolves when the tree has been shut down; rejects when it gave up. */
   readonly finished: Promise<void>;
 
   readonly #supervisor: Supervisor;
+  readonly #settings: Settings;
+  readonly #branch: Branch;
+  readonly #since = new Date();
 
-  private constructor(supervisor: Supervisor, addr: Deno.NetAddr) {
+  private constructor(
+    supervisor: Supervisor,
+    settings: Settings,
+    branch: Branch,
+  ) {
     this.#supervisor = supervisor;
-    this.addr = addr;
-    this.finished = supervisor.finished;
+    this.#settings = settings;
+    this.#branch = branch;
+    this.addrs = branch.addrs;
+    this.addr = branch.addrs[0]!;
+    this.finished = supervisor.finished.finally(() => branch.admin?.close());
+    // That nobody awaits it must not end the process.
+    this.finished.catch(() => {});
   }
 
   /**
    * Starts the tree.
    *
-   * @param Server The class of the server: `EchoServer`. Threads have their own.
+   * @param Server The class of the server: `EchoServer`. Workers have their own.
    * @param options A port, or options. Without it: port 1050 on all IPv4
    * addresses.
    * @returns The tree, listening.
@@ -74,25 +99,71 @@ export class EchoSupervisor {
    * @throws {Deno.errors.PermissionDenied} If the system does not allow the
    * port.
    * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or
-   * for workers `--allow-read`.
+   * may not load the code of workers: that takes `--allow-read`, or if this
+   * module came over HTTP `--allow-import`.
    * @throws {Deno.errors.NotSupported} If the system cannot share a port among
    * workers, or Deno was not given `--unstable-net`.
-   * @throws {Error} If there are too few descriptors for so many workers.
+   * @throws {Error} If there are too few descriptors or threads for so many
+   * workers.
    */
+  // deno-lint-ignore require-await -- errors reject, they are not thrown
   static async start(
     Server: typeof EchoServer,
     options: number | EchoSupervisorOptions = {},
   ): Promise<EchoSupervisor> {
-    const settings = settingsOf(options);
+    return EchoSupervisor.startWith(Server, resolve(options));
+  }
+
+  /**
+   * Starts the tree with settings that are checked.
+   *
+   * @param signal Ends the start when it aborts, with its reason. A start takes
+   * time with many workers. Later it means nothing.
+   * @param platform What takes the place of the platform's own.
+   * @ignore
+   */
+  static async startWith(
+    Server: typeof EchoServer,
+    settings: Settings,
+    signal: AbortSignal = new AbortController().signal,
+    platform: Partial<WorkerPlatform> = {},
+  ): Promise<EchoSupervisor> {
+    signal.throwIfAborted();
+    const prepared = await prepare(settings);
+    const { onEvent, shutdownTimeout } = prepared;
+    let restarts = 0;
     const supervisor = new Supervisor({
-      shutdownTimeout: settings.shutdownTimeout + DRAIN_MARGIN,
-      onRestart: (id, error) =>
-        settings.onEvent({ type: "restart", id, reason: reasonOf(error) }),
+      shutdownTimeout: shutdownTimeout + DRAIN_MARGIN,
+      onRestart: (id, error) => {
+        restarts++;
+        onEvent({ type: "restart", id, reason: reasonOf(error) });
+      },
     });
-    const addr = settings.workers === 1
-      ? superviseServer(supervisor, Server, settings)
-      : await superviseThreads(supervisor, settings);
-    return new EchoSupervisor(supervisor, addr);
+    const branch = prepared.workers === 1
+      ? await superviseServer(supervisor, Server, prepared, () => restarts)
+      : await superviseWorkers(supervisor, prepared, {
+        restarts: () => restarts,
+        signal,
+        platform,
+      });
+    return new EchoSupervisor(supervisor, prepared, branch);
+  }
+
+  /**
+   * Tells an event of the state: what is open, and what has been served.
+   *
+   * @ignore
+   */
+  async tellState(): Promise<void> {
+    const { observed } = this.#branch;
+    const { listeners } = await observed.snapshot();
+    this.#settings.onEvent({
+      type: "state",
+      ready: observed.ready(),
+      open: listeners.reduce((sum, { open }) => sum + open, 0),
+      since: this.#since.toISOString(),
+      ...totalsOf(listeners),
+    });
   }
 
   /**
@@ -103,6 +174,7 @@ export class EchoSupervisor {
    */
   async shutdown(): Promise<void> {
     await this.#supervisor.shutdown();
+    await this.#branch.admin?.close();
   }
 
   /** Shuts down, for `await using`. */
@@ -115,13 +187,20 @@ export class EchoSupervisor {
  * The tree of one thread. Children stop in reverse: the server stops listening,
  * then the connections drain.
  */
-function superviseServer(
+async function superviseServer(
   supervisor: Supervisor,
   Server: typeof EchoServer,
   settings: Settings,
-): Deno.NetAddr {
-  let started: EchoServer | undefined = Server.startWith(settings);
-  const { addr, connections } = started;
+  restarts: () => number,
+): Promise<Branch> {
+  const connections = new Connections(settings);
+  const observed = observe(connections, restarts);
+  const admin = await startAdmin(settings, observed);
+  const first = await Server.startWith(settings, { connections })
+    .catch(async (error) => {
+      await admin?.close();
+      throw error;
+    });
   supervisor.startChild({
     id: "connections",
     restart: "permanent",
@@ -134,12 +213,13 @@ function superviseServer(
     id: "server",
     restart: "permanent",
     run: async (signal) => {
-      const server = started ??
-        Server.startWith({ ...settings, port: addr.port }, { connections });
-      started = undefined;
-      await Promise.race([server.finished, untilAborted(signal)]);
-      server.close();
+      // A server that has been closed is followed by another at its addresses.
+      const server = first.closed
+        ? await Server.startWith(first.settings, { connections })
+        : first;
+      await untilSettledOrAborted(server.finished, signal);
+      await server.close();
     },
   });
-  return addr;
+  return { addrs: first.addrs, observed, admin };
 }

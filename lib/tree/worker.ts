@@ -1,37 +1,34 @@
-/// <reference lib="deno.worker" />
-import type { ServerEvent } from "../telemetry/events.ts";
-import type { Settings } from "../options/options.ts";
-import { reasonOf } from "../util/text.ts";
-import { EchoServer } from "../server/server.ts";
-
-/** What a worker is told: to serve, then to stop. */
-export type Order =
-  | { type: "serve"; settings: Omit<Settings, "handler" | "onEvent"> }
-  | { type: "shutdown" };
-
 /**
- * What a worker tells: an event of its server, that it has stopped, or why it
- * cannot go on.
+ * What a worker thread runs: a server, as the tree orders.
+ *
+ * @module
  */
-export type Report =
-  | { type: "event"; event: ServerEvent }
-  | { type: "stopped" }
-  | { type: "failed"; reason: string };
+
+/// <reference lib="deno.worker" />
+import { findFree } from "../server/bind.ts";
+import { Connections } from "../server/connections.ts";
+import { EchoServer } from "../server/server.ts";
+import type { ServerEvent } from "../telemetry/events.ts";
+import { reasonOf } from "../util/text.ts";
+import {
+  countersIn,
+  type Order,
+  type Report,
+  type ServeOrder,
+} from "./messages.ts";
 
 let server: EchoServer | undefined;
+let events: ServerEvent[] = [];
 
 self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
   try {
-    if (order.type === "serve") {
-      const settings = {
-        ...order.settings,
-        onEvent: (event: ServerEvent) => report({ type: "event", event }),
-      };
-      server = EchoServer.startWith(settings, { reusePort: true });
-      await server.finished;
-      report({ type: "stopped" });
-    } else {
-      await server?.shutdown();
+    switch (order.type) {
+      case "serve":
+        return await serve(order);
+      case "drain":
+        return await server?.shutdown();
+      case "snapshot":
+        return answer(order.id, order.limit);
     }
   } catch (error) {
     fail(error);
@@ -48,10 +45,55 @@ self.addEventListener("unhandledrejection", (event) => {
   fail(event.reason);
 });
 
+async function serve(order: ServeOrder): Promise<void> {
+  const settings = { ...order.settings, onEvent: hear };
+  // Alone, it finds out whether somebody listens. Until it shares the ports, a
+  // few microseconds later, only who does the same just then goes unnoticed.
+  if (order.claimsPorts) await findFree(settings);
+  const counters = countersIn(order.counters);
+  const connections = new Connections(settings, counters);
+  server = await EchoServer.startWith(settings, {
+    connections,
+    sharing: { first: order.first },
+  });
+  report({ type: "listening" });
+  await server.finished;
+}
+
+function answer(id: number, limit: number): void {
+  if (!server) return;
+  const open = server.connections.snapshot(limit);
+  report({ type: "snapshot", id, open });
+}
+
+/** Hears an event of the server: what all workers have in common is reported. */
+function hear(event: ServerEvent): void {
+  switch (event.type) {
+    case "listening":
+      return;
+    case "drain":
+      return report({ type: "draining", connections: event.connections });
+    case "stop":
+      return report({ type: "stopped" });
+    default:
+      if (events.push(event) === 1) setImmediate(reportEvents);
+  }
+}
+
 function fail(error: unknown): void {
   report({ type: "failed", reason: reasonOf(error) });
 }
 
-function report(message: Report): void {
-  self.postMessage(message);
+/** Reports, after the events that came before. */
+function report(report: Report): void {
+  reportEvents();
+  self.postMessage(report);
+}
+
+/** One message for all events of an event-loop turn: there may be thousands. */
+function reportEvents(): void {
+  if (events.length === 0) return;
+  const report: Report = { type: "events", events };
+  events = [];
+  self.postMessage(report);
 }

@@ -1,85 +1,117 @@
-import {
-  NO_TOTALS,
-  type ServerEvent,
-  type Totals,
-} from "../telemetry/events.ts";
-import type { Settings } from "../options/options.ts";
-import { outcome } from "../util/async.ts";
-import type { Order, Report } from "./worker.ts";
+/**
+ * A worker thread, seen from the tree.
+ *
+ * @module
+ */
 
-/** The file that a worker thread runs. */
-const WORKER_URL = new URL("./worker.ts", import.meta.url);
+import type { ServerEvent } from "../telemetry/events.ts";
+import type { OpenSnapshot } from "../telemetry/snapshot.ts";
+import { deferred } from "../util/async.ts";
+import type { Order, Report, ServeOrder } from "./messages.ts";
 
-/** Descriptors that the start of a thread may need. */
-const THREAD_DESCRIPTORS = 24;
+/** Milliseconds that a worker has to say what is open. */
+const SNAPSHOT_TIMEOUT = 1000;
 
-/** An `EchoServer` in a worker thread, on a port that it shares with others. */
-export class ServerThread {
-  readonly #listening = outcome<void>();
-  readonly #finished = outcome<void>();
-  readonly #draining = outcome<number>();
-  readonly #totals = outcome<Totals>();
+/** The part of a `Worker` that is needed. */
+export type WorkerThread = Pick<
+  Worker,
+  "onmessage" | "onerror" | "postMessage" | "terminate"
+>;
+
+/** An `EchoServer` in a worker thread. */
+export class WorkerHandle {
+  readonly #listening = deferred<void>();
+  readonly #finished = deferred<void>();
+  readonly #draining = deferred<number>();
 
   /** Resolves when it listens. */
   readonly listening = this.#listening.promise;
-  /** Resolves when it has been shut down; rejects when it dies of an error. */
+  /** Resolves when it has been drained; rejects when it dies of an error. */
   readonly finished = this.#finished.promise;
-  /** Resolves, in a shutdown, to how many connections it drains. */
+  /** Resolves, in a drain, to how many connections it drains. */
   readonly draining = this.#draining.promise;
-  /** Resolves, after a shutdown, to what it has served. */
-  readonly totals = this.#totals.promise;
 
-  readonly #worker: Worker;
+  readonly #thread: WorkerThread;
   readonly #onEvent: (event: ServerEvent) => void;
+  readonly #snapshots = new Map<number, (open?: OpenSnapshot) => void>();
+  #lastSnapshot = 0;
 
   /**
-   * @param settings What to serve; its `handler` stays behind, functions cannot
-   * cross threads.
+   * @param thread Runs `worker.ts`.
+   * @param order What it serves.
+   * @param onEvent Hears its events.
    */
-  constructor({ handler: _, onEvent, ...settings }: Settings) {
+  constructor(
+    thread: WorkerThread,
+    order: ServeOrder,
+    onEvent: (event: ServerEvent) => void,
+  ) {
+    this.#thread = thread;
     this.#onEvent = onEvent;
-    this.#worker = new Worker(WORKER_URL, { type: "module" });
-    this.#worker.onmessage = ({ data }: MessageEvent<Report>) =>
-      this.#hear(data);
-    this.#worker.onerror = (event) => {
+    thread.onmessage = ({ data }: MessageEvent<Report>) => this.#hear(data);
+    thread.onerror = (event) => {
       event.preventDefault();
       this.#die(event.message);
     };
-    this.#order({ type: "serve", settings });
+    this.#order(order);
   }
 
   /** Tells it to stop listening and to drain its connections. */
-  shutdown(): void {
-    this.#order({ type: "shutdown" });
+  drain(): void {
+    this.#order({ type: "drain" });
+  }
+
+  /**
+   * What is open in it, and at most `limit` connections of it.
+   *
+   * @param timeout Milliseconds that it has to say so.
+   * @returns Nothing if it does not, or is dead.
+   */
+  async snapshot(
+    limit: number,
+    timeout = SNAPSHOT_TIMEOUT,
+  ): Promise<OpenSnapshot | undefined> {
+    const id = ++this.#lastSnapshot;
+    const { promise, resolve } = Promise.withResolvers<
+      OpenSnapshot | undefined
+    >();
+    this.#snapshots.set(id, resolve);
+    const timer = setTimeout(() => resolve(undefined), timeout);
+    this.#order({ type: "snapshot", id, limit });
+    const open = await promise;
+    clearTimeout(timer);
+    this.#snapshots.delete(id);
+    return open;
   }
 
   #order(order: Order): void {
-    this.#worker.postMessage(order);
+    this.#thread.postMessage(order);
   }
 
   #hear(report: Report): void {
-    if (report.type === "failed") {
-      this.#die(report.reason);
-    } else if (report.type === "stopped") {
-      this.#terminate();
-      this.#finished.resolve();
-    } else if (report.event.type === "listening") {
-      this.#listening.resolve();
-    } else if (report.event.type === "drain") {
-      this.#draining.resolve(report.event.connections);
-    } else if (report.event.type === "stop") {
-      const { type: _, ...totals } = report.event;
-      this.#totals.resolve(totals);
-    } else {
-      this.#onEvent(report.event);
+    switch (report.type) {
+      case "listening":
+        return this.#listening.resolve();
+      case "events":
+        for (const event of report.events) this.#onEvent(event);
+        return;
+      case "draining":
+        return this.#draining.resolve(report.connections);
+      case "snapshot":
+        return this.#snapshots.get(report.id)?.(report.open);
+      case "stopped":
+        this.#terminate();
+        return this.#finished.resolve();
+      case "failed":
+        return this.#die(report.reason);
     }
   }
 
   /** Ends the thread at once, and with it its connections. */
   #terminate(): void {
-    this.#worker.terminate();
+    this.#thread.terminate();
     this.#draining.resolve(0);
-    this.#totals.resolve(NO_TOTALS);
+    for (const resolve of this.#snapshots.values()) resolve();
   }
 
   #die(reason: string): void {
@@ -87,57 +119,5 @@ export class ServerThread {
     const error = new Error(reason);
     this.#listening.reject(error);
     this.#finished.reject(error);
-  }
-}
-
-/**
- * Makes sure that worker threads can be started, and can share a port.
- *
- * @throws {Deno.errors.NotSupported} If the system cannot share a port among
- * threads, or Deno was not given `--unstable-net`.
- * @throws {Deno.errors.NotCapable} If Deno may not read the worker's file.
- */
-export async function requireThreads(): Promise<void> {
-  if (Deno.build.os !== "linux") {
-    throw new Deno.errors.NotSupported(
-      "Cannot start workers: only Linux shares a port among threads",
-    );
-  }
-  // Deno ends the process where the permission to share a port is missing. That
-  // it is there shows in another API that it brings.
-  if (!("listenDatagram" in Deno)) {
-    throw new Deno.errors.NotSupported(
-      "Cannot start workers: a shared port needs --unstable-net",
-    );
-  }
-  // Deno would print a trace of its own; a compiled executable bears the worker
-  // within it.
-  if (Deno.build.standalone) return;
-  const { state } = await Deno.permissions.query({
-    name: "read",
-    path: WORKER_URL,
-  });
-  if (state !== "granted") {
-    throw new Deno.errors.NotCapable(
-      "Cannot start workers: permission missing, run again with --allow-read",
-    );
-  }
-}
-
-/**
- * The system's code if there are too few descriptors for a thread: to start one
- * would end the process.
- */
-export function descriptorShortage(): string | undefined {
-  const held: Deno.TcpListener[] = [];
-  try {
-    while (held.length < THREAD_DESCRIPTORS) {
-      held.push(Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-    }
-    return undefined;
-  } catch (error) {
-    return (error as { code?: string }).code ?? "EMFILE";
-  } finally {
-    for (const listener of held) listener.close();
   }
 }

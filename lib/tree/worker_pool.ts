@@ -1,65 +1,172 @@
-import { NO_TOTALS, sum } from "../telemetry/events.ts";
-import type { Settings } from "../options/options.ts";
-import { listen } from "../net/tcp.ts";
-import {
-  descriptorShortage,
-  requireThreads,
-  ServerThread,
-} from "./worker_handle.ts";
-import type { Supervisor } from "../util/supervisor.ts";
-import { pause, untilAborted } from "../util/async.ts";
-
 /**
- * Milliseconds between two looks whether there are descriptors for a thread.
+ * The tree of several threads: they share the ports, the limit of connections
+ * and one drain.
+ *
+ * @module
  */
+
+import type { Address } from "../net/address.ts";
+import type { Settings } from "../options/options.ts";
+import { type Branch, type Observed, startAdmin } from "../server/admin.ts";
+import { type Bound, findFree } from "../server/bind.ts";
+import { type Counters, sumSnapshots } from "../telemetry/counters.ts";
+import {
+  type ConnectionInfo,
+  type NamedSnapshot,
+  totalsOf,
+} from "../telemetry/snapshot.ts";
+import { pause, untilSettledOrAborted } from "../util/async.ts";
+import type { Supervisor } from "../util/supervisor.ts";
+import { counterMemory, countersIn, type WorkerSettings } from "./messages.ts";
+import {
+  requireDescriptors,
+  requireWorkers,
+  ShortageError,
+  type Sockets,
+  threadError,
+  WORKER_URL,
+} from "./requirements.ts";
+import { WorkerHandle, type WorkerThread } from "./worker_handle.ts";
+
+/** Milliseconds until another try where there was too little for a worker. */
 const SHORTAGE_PAUSE = 100;
 
-/** The tree of several threads. */
-export async function superviseThreads(
-  supervisor: Supervisor,
-  settings: Settings,
-): Promise<Deno.NetAddr> {
-  await requireThreads();
-  const addr = probePort(settings);
-  const threads = new Threads({ ...settings, port: addr.port });
-  await threads.startAll();
-  settings.onEvent({ type: "listening", addr });
-  for (let index = 0; index < settings.workers; index++) {
-    supervisor.startChild({
-      id: `worker ${index + 1}`,
-      restart: "permanent",
-      run: (signal) => threads.run(index, signal),
-    });
-  }
-  return addr;
+/** What the pool takes of the platform. */
+export interface WorkerPlatform {
+  /** Starts a thread that runs `worker.ts`. */
+  startThread: () => WorkerThread;
+  /** Opens sockets, to see whether there are descriptors. */
+  sockets: Sockets;
+}
+
+const PLATFORM: WorkerPlatform = {
+  startThread: () => new Worker(WORKER_URL, { type: "module" }),
+  sockets: Deno,
+};
+
+/** What is served now and has been served so far, by all workers. */
+export interface PoolSnapshot {
+  /** For each listener, in order. */
+  listeners: NamedSnapshot[];
+  /** How many connections are open. */
+  total: number;
+  /** Some of them. */
+  connections: ConnectionInfo[];
+}
+
+/** What starting workers takes. */
+export interface SuperviseOptions {
+  /** Ends the start when it aborts. */
+  signal: AbortSignal;
+  /** How often a child has been started again. */
+  restarts: () => number;
+  platform?: Partial<WorkerPlatform>;
 }
 
 /**
- * Threads that share a port and the limit of connections. The first that is to
- * stop stops them all, so that one drain covers all.
+ * Starts workers as children of `supervisor`: all of them, or none.
+ *
+ * @throws What `signal` aborts with before all have started; what has begun is
+ * drained then.
  */
-class Threads {
+export async function superviseWorkers(
+  supervisor: Supervisor,
+  settings: Settings,
+  { signal, restarts, platform = {} }: SuperviseOptions,
+): Promise<Branch> {
+  await requireWorkers();
+  // Port 0 would be another for each worker. The first one makes sure once more.
+  const bound = await findFree(settings);
+  const pool = new WorkerPool(settings, bound, { ...PLATFORM, ...platform });
+  const observed = observePool(pool, restarts);
+  const admin = await startAdmin(settings, observed);
+  try {
+    await pool.start(signal);
+  } catch (error) {
+    await admin?.close();
+    throw error;
+  }
+  for (const { addr, name } of bound) {
+    settings.onEvent({ type: "listening", addr, listener: name });
+  }
+  for (let index = 0; index < settings.workers; index++) {
+    supervisor.startChild({
+      id: nameOf(index),
+      restart: "permanent",
+      run: (signal) => pool.run(index, signal),
+    });
+  }
+  return { addrs: bound.map(({ addr }) => addr), observed, admin };
+}
+
+function observePool(pool: WorkerPool, restarts: () => number): Observed {
+  return {
+    ready: () => pool.ready,
+    snapshot: async () => {
+      const { listeners } = await pool.snapshot(0);
+      return { listeners, restarts: restarts() };
+    },
+    connections: (limit) => pool.snapshot(limit),
+  };
+}
+
+function nameOf(index: number): string {
+  return `worker ${index + 1}`;
+}
+
+/**
+ * Workers, each with its share of the connections. The first that is to stop
+ * stops them all, so that one drain covers all.
+ */
+export class WorkerPool {
   readonly #settings: Settings;
-  readonly #alive = new Map<number, ServerThread>();
+  readonly #bound: readonly Bound[];
+  readonly #platform: WorkerPlatform;
+  /** Where each worker counts, also when it is started again. */
+  readonly #memory: SharedArrayBuffer[];
+  readonly #counters: Counters[][];
+  readonly #alive = new Map<number, WorkerHandle>();
   readonly #stopping = new AbortController();
+  #ready = false;
   #drained: Promise<void> | undefined;
 
-  constructor(settings: Settings) {
+  /**
+   * @param settings What to serve, all together.
+   * @param bound Where, with the real ports.
+   * @param platform What starts threads and opens sockets.
+   */
+  constructor(
+    settings: Settings,
+    bound: readonly Bound[],
+    platform: WorkerPlatform,
+  ) {
     this.#settings = settings;
+    this.#bound = bound;
+    this.#platform = platform;
+    this.#memory = Array.from(
+      { length: settings.workers },
+      () => counterMemory(bound.length),
+    );
+    this.#counters = this.#memory.map(countersIn);
   }
 
-  /** Starts all of them, or none. */
-  async startAll(): Promise<void> {
+  /** Whether all workers listen: false from the first moment of a drain. */
+  get ready(): boolean {
+    return this.#ready && !this.#stopping.signal.aborted;
+  }
+
+  /** Starts all workers, or none. */
+  async start(signal: AbortSignal): Promise<void> {
     try {
       for (let index = 0; index < this.#settings.workers; index++) {
-        const code = descriptorShortage();
-        if (code) throw new Error(tooManyWorkers(index, code));
-        await this.#start(index);
+        signal.throwIfAborted();
+        const { listening } = this.#launch(index, index === 0);
+        await untilSettledOrAborted(listening, signal);
       }
+      signal.throwIfAborted();
+      this.#ready = true;
     } catch (error) {
-      const started = [...this.#alive.values()];
-      for (const thread of started) thread.shutdown();
-      await Promise.allSettled(started.map(({ finished }) => finished));
+      await (signal.aborted ? this.#drainOnce() : this.#stop());
       throw error;
     }
   }
@@ -68,76 +175,131 @@ class Threads {
   async run(index: number, signal: AbortSignal): Promise<void> {
     const stopping = AbortSignal.any([signal, this.#stopping.signal]);
     try {
-      const thread = this.#alive.get(index) ??
-        await this.#restart(index, stopping);
-      if (!thread) return;
-      await Promise.race([thread.finished, untilAborted(stopping)]);
+      const worker = this.#alive.get(index) ??
+        await this.#relaunch(index, stopping);
+      if (!worker) return;
+      await untilSettledOrAborted(worker.finished, stopping);
       if (!stopping.aborted) return;
-      thread.shutdown();
-      await (this.#drained ??= this.#drain());
-      await thread.finished;
+      worker.drain();
+      await this.#drainOnce();
+      await worker.finished;
     } finally {
       this.#alive.delete(index);
     }
   }
 
-  /** Starts one as soon as there are descriptors, unless it is to stop. */
-  async #restart(
-    index: number,
-    stopping: AbortSignal,
-  ): Promise<ServerThread | undefined> {
-    await untilDescriptors(this.#settings, stopping);
-    return stopping.aborted ? undefined : await this.#start(index);
+  /** What is served and has been, and at most `limit` of the connections. */
+  async snapshot(limit: number): Promise<PoolSnapshot> {
+    const open = await Promise.all(
+      this.#counters.map((_, index) => this.#alive.get(index)?.snapshot(limit)),
+    );
+    const listeners = this.#bound.map(({ name }, listener) => ({
+      listener: name,
+      ...this.#counters
+        .map((of, worker) =>
+          of[listener]!.snapshot(open[worker]?.bytes[listener])
+        )
+        .reduce(sumSnapshots),
+    }));
+    return {
+      listeners,
+      total: open.reduce((sum, worker) => sum + (worker?.total ?? 0), 0),
+      connections: open.flatMap((worker) => worker?.connections ?? [])
+        .slice(0, limit),
+    };
   }
 
-  async #start(index: number): Promise<ServerThread> {
-    const { maxConnections, workers } = this.#settings;
-    const thread = new ServerThread({
-      ...this.#settings,
-      maxConnections: Math.floor((maxConnections + index) / workers),
-    });
+  /**
+   * Starts a worker.
+   *
+   * @throws {ShortageError} If there is too little of something.
+   */
+  #launch(index: number, claimsPorts: boolean): WorkerHandle {
+    const { startThread, sockets } = this.#platform;
+    const id = nameOf(index);
+    requireDescriptors(id, this.#bound[0]!.addr, sockets);
+    let thread: WorkerThread;
+    try {
+      thread = startThread();
+    } catch (error) {
+      throw threadError(id, error);
+    }
+    const worker = new WorkerHandle(
+      thread,
+      {
+        type: "serve",
+        settings: this.#shareOf(index),
+        counters: this.#memory[index]!,
+        first: index === 0,
+        claimsPorts,
+      },
+      this.#settings.onEvent,
+    );
     // One that is starting when the others drain drains with them.
-    this.#alive.set(index, thread);
-    await thread.listening;
-    return thread;
+    this.#alive.set(index, worker);
+    return worker;
+  }
+
+  /** Starts one again as soon as that is possible, unless it is to stop. */
+  async #relaunch(
+    index: number,
+    stopping: AbortSignal,
+  ): Promise<WorkerHandle | undefined> {
+    this.#counters[index]!.forEach(closeLost);
+    for (let told = false; !stopping.aborted; told = true) {
+      try {
+        return this.#launch(index, false);
+      } catch (error) {
+        if (!(error instanceof ShortageError)) throw error;
+        if (!told) {
+          this.#settings.onEvent({ type: "shortage", code: error.code });
+        }
+        await pause(SHORTAGE_PAUSE, stopping);
+      }
+    }
+    return undefined;
+  }
+
+  /** What one worker serves. */
+  #shareOf(index: number): WorkerSettings {
+    const { handler: _, onEvent: __, ...settings } = this.#settings;
+    const { maxConnections, workers } = settings;
+    return {
+      ...settings,
+      listeners: this.#bound.map(({ settings }) => settings),
+      maxConnections: Math.floor((maxConnections + index) / workers),
+      workers: 1,
+    };
+  }
+
+  /** Drains all workers, and tells of it as one. */
+  #drainOnce(): Promise<void> {
+    return this.#drained ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
-    this.#stopping.abort();
-    const { onEvent } = this.#settings;
-    const threads = [...this.#alive.values()];
-    for (const thread of threads) thread.shutdown();
-    const open = await Promise.all(threads.map((thread) => thread.draining));
+    const { onEvent, shutdownTimeout: seconds } = this.#settings;
+    const workers = [...this.#alive.values()];
+    const stopped = this.#stop();
+    const open = await Promise.all(workers.map(({ draining }) => draining));
     const connections = open.reduce((sum, count) => sum + count, 0);
-    onEvent({ type: "drain", connections });
-    const served = await Promise.all(threads.map((thread) => thread.totals));
-    onEvent({ type: "stop", ...served.reduce(sum, NO_TOTALS) });
+    onEvent({ type: "drain", connections, seconds });
+    await stopped;
+    const { listeners } = await this.snapshot(0);
+    onEvent({ type: "stop", ...totalsOf(listeners) });
+  }
+
+  /** Stops all workers that are alive. */
+  async #stop(): Promise<void> {
+    this.#stopping.abort();
+    const workers = [...this.#alive.values()];
+    for (const worker of workers) worker.drain();
+    await Promise.allSettled(workers.map(({ finished }) => finished));
   }
 }
 
-/**
- * Finds the port free, and which one it is: where it is shared, a taken port
- * would go unnoticed, and port 0 would be another for each thread.
- */
-function probePort(settings: Settings): Deno.NetAddr {
-  using listener = listen(settings);
-  return listener.addr;
-}
-
-function tooManyWorkers(index: number, code: string): string {
-  return `Cannot start worker ${index + 1}: out of descriptors (${code}), ` +
-    'raise "ulimit -n" or start fewer workers';
-}
-
-/** Settles when there are descriptors for a thread, or `signal` aborts. */
-async function untilDescriptors(
-  { onEvent }: Settings,
-  signal: AbortSignal,
-): Promise<void> {
-  let told = false;
-  for (let code; (code = descriptorShortage()) && !signal.aborted;) {
-    if (!told) onEvent({ type: "shortage", code });
-    told = true;
-    await pause(SHORTAGE_PAUSE, signal);
-  }
+/** Counts the connections that a worker's death has ended. */
+function closeLost(counters: Counters): void {
+  const { open } = counters.snapshot();
+  for (let i = 0; i < open; i++) counters.close("failed", 0, 0, 0);
 }

@@ -1,8 +1,36 @@
+/**
+ * Waiting: for an abort, for a while, for a turn of the event loop.
+ *
+ * @module
+ */
+
 /** Settles when `signal` aborts. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/**
+ * Settles as `promise` does, or resolves when `signal` aborts before that. What
+ * `promise` rejects with afterwards is ignored.
+ */
+export function untilSettledOrAborted(
+  promise: Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", end);
+    promise.then(end, (error) => {
+      signal.removeEventListener("abort", end);
+      reject(error);
+    });
   });
 }
 
@@ -23,7 +51,7 @@ export function pause(
   });
 }
 
-/** Waits for the event loop to go round, in which every socket has its turn. */
+/** Waits for a turn of the event loop, in which every socket is served once. */
 export function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -32,8 +60,10 @@ export function eventLoopTurn(): Promise<void> {
  * A promise to be settled later. Whoever awaits it sees a rejection; that
  * nobody does must not end the process.
  */
-export function outcome<T>(): PromiseWithResolvers<T> {
-  const outcome = Promise.withResolvers<T>();
-  outcome.promise.catch(() => {});
-  return outcome;
+export function deferred<T>(): PromiseWithResolvers<T> {
+  const deferred = Promise.withResolvers<T>();
+  deferred.promise.catch(() => {});
+  return deferred;
 }
+
+export { deferred as outcome };

@@ -1,3 +1,11 @@
+/**
+ * What a setting takes, and how it is said that it does not take something.
+ *
+ * @module
+ */
+
+import { escapeControls } from "./text.ts";
+
 /** Which numbers a setting takes. */
 export interface Range {
   readonly min: number;
@@ -5,6 +13,43 @@ export interface Range {
   readonly max?: number;
   /** Whether fractions make sense. */
   readonly fraction?: boolean;
+}
+
+/** Whether `value` is a number of the range. */
+export function inRange(
+  value: unknown,
+  { min, max = Infinity, fraction = false }: Range,
+): value is number {
+  return typeof value === "number" && value >= min && value <= max &&
+    (fraction || Number.isInteger(value));
+}
+
+/** A range as a phrase: `a whole number from 1 to 10`. */
+export function describeRange({ min, max, fraction }: Range): string {
+  const kind = fraction ? "number" : "whole number";
+  return max === undefined
+    ? `a ${kind} from ${min}`
+    : `a ${kind} from ${min} to ${max}`;
+}
+
+/** Words as a choice: `"line" or "raw"`. */
+export function describeChoice(words: readonly string[]): string {
+  return words.map((word) => `"${word}"`).join(" or ");
+}
+
+/** Any value on one line, and not a long one. */
+export function show(value: unknown): string {
+  return Deno.inspect(value, {
+    breakLength: Infinity,
+    compact: true,
+    depth: 1,
+    strAbbreviateSize: 100,
+  });
+}
+
+/** Text that was given, on one line, without what could steer a terminal. */
+export function quote(text: string): string {
+  return escapeControls(JSON.stringify(text));
 }
 
 /**
@@ -15,15 +60,11 @@ export interface Range {
 export function checkNumber(
   name: string,
   value: unknown,
-  { min, max = Infinity, fraction = false }: Range,
+  range: Range,
 ): number {
-  const taken = typeof value === "number" && value >= min && value <= max &&
-    (fraction || Number.isInteger(value));
-  if (taken) return value;
-  const kind = fraction ? "number" : "whole number";
-  const range = max === Infinity ? `from ${min}` : `from ${min} to ${max}`;
+  if (inRange(value, range)) return value;
   throw new RangeError(
-    `${name} must be a ${kind} ${range}, not ${Deno.inspect(value)}`,
+    `${name} must be ${describeRange(range)}, not ${show(value)}`,
   );
 }
 
@@ -38,8 +79,9 @@ export function checkWord<T extends string>(
   words: readonly T[],
 ): T {
   if (words.includes(value)) return value;
-  const choice = words.map((word) => `"${word}"`).join(" or ");
-  throw new TypeError(`${name} must be ${choice}, not ${Deno.inspect(value)}`);
+  throw new TypeError(
+    `${name} must be ${describeChoice(words)}, not ${show(value)}`,
+  );
 }
 
 /**
@@ -49,7 +91,5 @@ export function checkWord<T extends string>(
  */
 export function checkFunction<T>(name: string, value: T): T {
   if (typeof value === "function") return value;
-  throw new TypeError(
-    `${name} must be a function, not ${Deno.inspect(value)}`,
-  );
+  throw new TypeError(`${name} must be a function, not ${show(value)}`);
 }

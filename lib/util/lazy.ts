@@ -1,31 +1,65 @@
 /**
- * An object that is made when something is first asked of it, for example a
- * stream that may never be needed.
+ * Streams that are made when somebody first asks something of them.
  *
- * It passes for the real one, before `instanceof` and the platform's own checks
- * too.
+ * @module
+ */
+
+/**
+ * What stands in for an object of the platform that may never be needed.
  *
- * @param type The class of the object.
- * @param make Makes the object: called once, or never.
- * @param own Members that take the place of the object's; asking for them does
+ * {@linkcode Lazy.facade} passes for the real object, before `instanceof` and
+ * the platform's own checks too. (Not so when it is transferred to another
+ * thread: `structuredClone` wants the real one.) Methods that a subclass names
+ * in {@linkcode Lazy.own} take the place of the object's, and calling them does
  * not make it.
  */
-export function lazy<T extends object>(
-  type: { prototype: T },
-  make: () => T,
-  own: (real: () => T) => Partial<T> = () => ({}),
-): T {
-  let made: T | undefined;
-  const real = () => made ??= make();
-  return new Proxy(own(real) as T, {
-    getPrototypeOf: () => type.prototype,
-    has: (_, key) => Reflect.has(real(), key),
-    set: (_, key, value) => Reflect.set(real(), key, value),
-    get(own, key) {
-      if (Object.hasOwn(own, key)) return own[key as keyof T];
-      const value = Reflect.get(real(), key);
-      // Called on the real object, a method runs at full speed.
-      return typeof value === "function" ? value.bind(real()) : value;
-    },
-  });
+export abstract class Lazy<T extends object> {
+  /** Passes for the real object. */
+  readonly facade: T = new Proxy<Lazy<T>>(this, HANDLER) as unknown as T;
+  #real: T | undefined;
+
+  /** The class of the object. */
+  abstract readonly type: { readonly prototype: T };
+
+  /** Makes the object: called once, or never. */
+  protected abstract make(): T;
+
+  /** A method that takes the place of the object's, if there is one. */
+  // deno-lint-ignore no-unused-vars -- subclasses name theirs
+  own(key: PropertyKey): unknown {
+    return undefined;
+  }
+
+  /** The real object. */
+  get real(): T {
+    return this.#real ??= this.make();
+  }
+}
+
+const HANDLER: ProxyHandler<Lazy<object>> = {
+  getPrototypeOf: (lazy) => lazy.type.prototype,
+  has: (lazy, key) => Reflect.has(lazy.real, key),
+  set: (lazy, key, value) => Reflect.set(lazy.real, key, value),
+  get(lazy, key) {
+    const own = lazy.own(key);
+    if (own !== undefined) return own;
+    const { real } = lazy;
+    const value = Reflect.get(real, key);
+    // Called on the real object, a method runs at full speed.
+    return typeof value === "function" ? value.bind(real) : value;
+  },
+};
+
+/** A stream as it looks while it is piped: locked. */
+export function lockedReadable(): ReadableStream<Uint8Array> {
+  const stream = new ReadableStream<Uint8Array>();
+  stream.getReader();
+  return stream;
+}
+
+/** A stream as it looks while it is piped to: locked. */
+export function lockedWritable(): WritableStream<Uint8Array> {
+  const stream = new WritableStream<Uint8Array>();
+  stream.getWriter();
+  return stream;
 }

@@ -1,6 +1,13 @@
+/**
+ * Runs children and restarts those that end when they should not; knows nothing
+ * of servers.
+ *
+ * @module
+ */
+
+import { deferred, eventLoopTurn } from "./async.ts";
 import { checkFunction, checkNumber, checkWord } from "./check.ts";
 import { reasonOf } from "./text.ts";
-import { outcome } from "./async.ts";
 
 /**
  * When a child that has ended is started again: `permanent` always, `transient`
@@ -13,10 +20,19 @@ const RESTARTS: readonly Restart[] = ["permanent", "transient", "temporary"];
 /** The longest time, in milliseconds, that a timer can be set to: 24 days. */
 const FOREVER = 2 ** 31 - 1;
 
+/**
+ * Restarts within one turn of the event loop: a child that ends as soon as it
+ * starts must not keep everything else from running.
+ */
+const RESTARTS_PER_TURN = 8;
+
 /** What a {@linkcode Supervisor} runs. */
 export interface ChildSpec {
-  /** The child's name, which no other child that is alive has. */
-  id: string;
+  /**
+   * The child's name, which no other child that is alive has. Only a temporary
+   * child can do without one.
+   */
+  id?: string;
   /** When it is started again. */
   restart: Restart;
   /**
@@ -37,7 +53,7 @@ export interface SupervisorOptions {
    */
   maxRestarts?: number;
   /**
-   * Seconds within which restarts are counted.
+   * Seconds within which restarts are counted, more than 0.
    *
    * @default {5}
    */
@@ -63,15 +79,14 @@ export interface SupervisorOptions {
   now?: () => number;
 }
 
+/** A child that may be started again. */
 interface Child {
+  readonly id: string;
   readonly spec: ChildSpec;
-  /** Settles, and never rejects, when the child has ended for good. */
-  ended: Promise<void>;
-  /**
-   * Its own, so that it can be stopped in its turn; temporary children share
-   * the supervisor's.
-   */
+  /** Its own, so that it can be stopped in its turn. */
   readonly abort: AbortController;
+  /** Resolves when the child has ended for good. */
+  readonly ended: PromiseWithResolvers<void>;
 }
 
 /**
@@ -109,11 +124,20 @@ export class Supervisor {
   readonly finished: Promise<void>;
 
   readonly #options: Required<SupervisorOptions>;
-  readonly #finish = outcome<void>();
-  /** In the order in which they were started. */
-  readonly #children = new Map<string, Child>();
+  readonly #finish = deferred<void>();
+  /** The names of all children that are alive and have one. */
+  readonly #ids = new Set<string>();
+  /** Those that may be started again, in the order of their first start. */
+  readonly #children = new Set<Child>();
+  /**
+   * There can be a million temporary children: they share a signal, and nothing
+   * is kept of one but that it is counted.
+   */
   readonly #temporaries = new AbortController();
+  #temporaryCount = 0;
+  #temporariesEnded: PromiseWithResolvers<void> | undefined;
   #restarts: number[] = [];
+  #restartsThisTurn = 0;
   #stopping = false;
 
   /**
@@ -121,8 +145,8 @@ export class Supervisor {
    *
    * @param options How many restarts are too many, and how long to wait for
    * children that are stopped.
-   * @throws {RangeError} If `maxRestarts` is no whole number from 0, or a time
-   * is no number from 0.
+   * @throws {RangeError} If `maxRestarts` is no whole number from 0,
+   * `maxSeconds` no number above 0, or `shutdownTimeout` no number from 0.
    * @throws {TypeError} If another option is of the wrong kind.
    */
   constructor(options: SupervisorOptions = {}) {
@@ -136,45 +160,45 @@ export class Supervisor {
     };
     const { maxRestarts, maxSeconds, shutdownTimeout } = this.#options;
     checkNumber("maxRestarts", maxRestarts, { min: 0 });
-    const seconds = { min: 0, fraction: true };
-    checkNumber("maxSeconds", maxSeconds, seconds);
-    checkNumber("shutdownTimeout", shutdownTimeout, seconds);
+    checkNumber("shutdownTimeout", shutdownTimeout, { min: 0, fraction: true });
+    checkPositive("maxSeconds", maxSeconds);
     checkFunction("onRestart", this.#options.onRestart);
     checkFunction("now", this.#options.now);
     this.finished = this.#finish.promise;
   }
 
   /**
-   * Starts a child; `run` is called before this returns.
+   * Starts a child; `run` is called, as a method of `spec`, before this returns.
    *
    * @param spec What to run, under which name, and when to start it again.
    * @throws {Error} If the supervisor has stopped, or a child of that id is
    * alive.
-   * @throws {TypeError} If `restart` is none of its words, or `run` no function.
+   * @throws {TypeError} If `restart` is none of its words, `run` is no function,
+   * or a child that is not temporary has no id.
    */
   startChild(spec: ChildSpec): void {
     const { id, restart } = spec;
     checkWord("restart", restart, RESTARTS);
     checkFunction("run", spec.run);
+    const name = id === undefined ? "a child" : `child "${id}"`;
     if (this.#stopping) {
-      throw new Error(`Cannot start child "${id}": the supervisor has stopped`);
+      throw new Error(`Cannot start ${name}: the supervisor has stopped`);
     }
-    if (this.#children.has(id)) {
-      throw new Error(
-        `Cannot start child "${id}": a child of that id is alive`,
-      );
+    if (id !== undefined) {
+      if (this.#ids.has(id)) {
+        throw new Error(`Cannot start ${name}: a child of that id is alive`);
+      }
+      this.#ids.add(id);
     }
-    const abort = restart === "temporary"
-      ? this.#temporaries
-      : new AbortController();
-    const child: Child = { spec, abort, ended: Promise.resolve() };
-    this.#children.set(id, child);
-    child.ended = this.#supervise(child);
+    if (restart === "temporary") this.#runOnce(spec);
+    else if (id === undefined) {
+      throw new TypeError(`id must be given to a ${restart} child`);
+    } else this.#supervise(id, spec);
   }
 
   /** How many children are alive. */
   countChildren(): number {
-    return this.#children.size;
+    return this.#children.size + this.#temporaryCount;
   }
 
   /**
@@ -198,28 +222,74 @@ export class Supervisor {
     await this.shutdown();
   }
 
-  async #supervise({ spec, abort }: Child): Promise<void> {
-    const { id, restart, run } = spec;
+  /** Runs a temporary child. */
+  #runOnce(spec: ChildSpec): void {
+    const { id } = spec;
+    const end = id === undefined ? this.#countEnd : () => {
+      this.#ids.delete(id);
+      this.#countEnd();
+    };
+    // Before `run`, which may stop the supervisor.
+    this.#temporaryCount++;
+    let run: Promise<void>;
+    try {
+      run = Promise.resolve(spec.run(this.#temporaries.signal));
+    } catch {
+      run = Promise.resolve();
+    }
+    run.then(end, end);
+  }
+
+  /** One function for all: a closure for each would be a tenth of its price. */
+  readonly #countEnd = (): void => {
+    if (--this.#temporaryCount === 0) this.#temporariesEnded?.resolve();
+  };
+
+  /** Runs a child as often as its kind of restart demands. */
+  async #supervise(id: string, spec: ChildSpec): Promise<void> {
+    const { restart } = spec;
+    const child: Child = {
+      id,
+      spec,
+      abort: new AbortController(),
+      ended: Promise.withResolvers(),
+    };
+    this.#children.add(child);
     for (;;) {
       let failure: { error: unknown } | undefined;
       try {
-        await run(abort.signal);
+        await spec.run(child.abort.signal);
       } catch (error) {
         failure = { error };
       }
-      const again = restart === "permanent" ||
-        restart === "transient" && failure !== undefined;
+      const again = restart === "permanent" || failure !== undefined;
       if (!again || this.#stopping) break;
       const error = failure
         ? failure.error
         : new Error("it ended, and a permanent child must not");
       if (!this.#mayRestart()) {
-        this.#giveUp(id, error);
+        this.#giveUp(child, error);
         break;
       }
       this.#options.onRestart(id, error);
+      if (this.#isTurnSpent()) await eventLoopTurn();
+      if (this.#stopping) break;
     }
-    this.#children.delete(id);
+    this.#remove(child);
+  }
+
+  #remove(child: Child): void {
+    this.#children.delete(child);
+    this.#ids.delete(child.id);
+    child.ended.resolve();
+  }
+
+  /** Counts a restart; whether there were too many in this event-loop turn. */
+  #isTurnSpent(): boolean {
+    if (this.#restartsThisTurn === 0) {
+      setImmediate(() => this.#restartsThisTurn = 0);
+    }
+    return ++this.#restartsThisTurn > RESTARTS_PER_TURN;
   }
 
   /** Counts a restart; Elixir counts those of exactly `maxSeconds` ago too. */
@@ -233,15 +303,15 @@ export class Supervisor {
     return this.#restarts.length <= maxRestarts;
   }
 
-  async #giveUp(id: string, cause: unknown): Promise<void> {
+  async #giveUp(child: Child, cause: unknown): Promise<void> {
     const { maxRestarts, maxSeconds } = this.#options;
     const reason = reasonOf(cause);
     const often = `more than ${maxRestarts} restarts within ${maxSeconds} s`;
-    this.#children.delete(id);
+    this.#remove(child);
     await this.#stop();
     this.#finish.reject(
       new Error(
-        `Supervisor gave up: ${often}, the last of child "${id}": ${reason}`,
+        `Supervisor gave up: ${often}, the last of child "${child.id}": ${reason}`,
         { cause },
       ),
     );
@@ -259,21 +329,22 @@ export class Supervisor {
       resolve,
       Math.min(shutdownTimeout * 1000, FOREVER),
     );
-    const children = [...this.#children.values()];
-    const temporary = children.filter(({ spec }) =>
-      spec.restart === "temporary"
-    );
-    const others = children.filter(({ spec }) => spec.restart !== "temporary")
-      .reverse();
     this.#temporaries.abort();
-    await Promise.race([
-      timedOut,
-      Promise.all(temporary.map(({ ended }) => ended)),
-    ]);
-    for (const { abort, ended } of others) {
+    if (this.#temporaryCount > 0) {
+      this.#temporariesEnded = Promise.withResolvers();
+      await Promise.race([timedOut, this.#temporariesEnded.promise]);
+    }
+    for (const { abort, ended } of [...this.#children].reverse()) {
       abort.abort();
-      await Promise.race([timedOut, ended]);
+      await Promise.race([timedOut, ended.promise]);
     }
     clearTimeout(timer);
   }
+}
+
+function checkPositive(name: string, value: unknown): void {
+  if (typeof value === "number" && value > 0) return;
+  throw new RangeError(
+    `${name} must be a number above 0, not ${Deno.inspect(value)}`,
+  );
 }

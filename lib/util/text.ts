@@ -1,6 +1,18 @@
+/**
+ * Text for one line of a log or an error, whatever it is made of.
+ *
+ * @module
+ */
+
 /** What went wrong, as one phrase, whatever was thrown. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    if (!(error instanceof Error)) return String(error);
+    return String(error.message) || String(error.name);
+  } catch {
+    // For example Object.create(null), or a getter that throws.
+    return `something without a text (${typeof error})`;
+  }
 }
 
 /** Nothing that comes from outside may end a line, or steer a terminal. */

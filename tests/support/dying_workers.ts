@@ -8,4 +8,12 @@ import { MortalWorkers } from "./mortal_workers.ts";
 
 const workers = new MortalWorkers();
 
+class StartedWorker {
+  constructor() {
+    return workers.startThread();
+  }
+}
+
+Reflect.set(globalThis, "Worker", StartedWorker);
+
 Deno.addSignalListener("SIGUSR1", () => workers.kill(0));

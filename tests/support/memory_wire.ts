@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Wire } from "../../lib/connection/socket.ts";
+import type { Wire } from "../../lib/net/transport.ts";
 import { joined } from "./chunks.ts";
 
 /**

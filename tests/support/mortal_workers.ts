@@ -4,40 +4,38 @@
  * @module
  */
 
+import type { Order, Report } from "../../lib/tree/messages.ts";
 import { guard } from "./program.ts";
 
-/** Takes the place of `Worker`. */
-export class MortalWorkers implements Disposable {
+/** Threads that a tree starts its workers in. */
+export class MortalWorkers {
   /** All that were started, in order. */
   readonly all: Worker[] = [];
   /** What each was told to serve. */
   readonly settings: { port: number; maxConnections: number }[] = [];
   /** How many connections of each have ended. */
   readonly served: number[] = [];
+  /** How many messages with events have come. */
+  batches = 0;
   /** How many have stopped as they were told. */
   stopped = 0;
   readonly #Worker = globalThis.Worker;
   #listening = 0;
   #news = Promise.withResolvers<void>();
 
-  constructor() {
-    const { all, settings } = this;
-    const hear = (index: number, { data }: MessageEvent) =>
-      this.#hear(index, data.event?.type ?? data.type);
-    globalThis.Worker = class extends this.#Worker {
-      constructor() {
-        super(import.meta.resolve("./mortal_worker.ts"), { type: "module" });
-        const index = all.push(this) - 1;
-        this.addEventListener("message", (event) => hear(index, event));
-      }
-
-      // deno-lint-ignore no-explicit-any -- whatever the tree has to say
-      override postMessage(message: any) {
-        if (message.type === "serve") settings.push(message.settings);
-        super.postMessage(message);
-      }
+  /** Starts a thread. */
+  readonly startThread = (): Worker => {
+    const url = import.meta.resolve("./mortal_worker.ts");
+    const worker = new this.#Worker(url, { type: "module" });
+    const index = this.all.push(worker) - 1;
+    worker.addEventListener("message", ({ data }) => this.#hear(index, data));
+    const post = worker.postMessage.bind(worker);
+    worker.postMessage = (message: Order) => {
+      if (message.type === "serve") this.settings.push(message.settings);
+      post(message);
     };
-  }
+    return worker;
+  };
 
   /** Kills one, by an error that nobody catches. */
   kill(index: number): void {
@@ -53,17 +51,14 @@ export class MortalWorkers implements Disposable {
     late.clear();
   }
 
-  /** Puts `Worker` back. */
-  [Symbol.dispose](): void {
-    globalThis.Worker = this.#Worker;
-  }
-
-  #hear(index: number, event?: string): void {
-    if (event === "connection") {
-      this.served[index] = (this.served[index] ?? 0) + 1;
+  #hear(index: number, report: Report): void {
+    if (report.type === "events") {
+      const ended = report.events.filter(({ type }) => type === "connection");
+      this.served[index] = (this.served[index] ?? 0) + ended.length;
+      this.batches++;
     }
-    if (event === "stopped") this.stopped++;
-    if (event !== "listening") return;
+    if (report.type === "stopped") this.stopped++;
+    if (report.type !== "listening") return;
     this.#listening++;
     this.#news.resolve();
     this.#news = Promise.withResolvers();

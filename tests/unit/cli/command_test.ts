@@ -1,19 +1,38 @@
 import assert from "node:assert/strict";
-import deno from "../../../deno.json" with { type: "json" };
-import { help, parseCommandLine, version } from "../../../lib/cli/command.ts";
-import { LIMITS } from "../../../lib/options/limits.ts";
+import { parseCommandLine } from "../../../lib/cli/command.ts";
+import { help, probeHelp } from "../../../lib/cli/help.ts";
+import {
+  dashed,
+  OPTIONS,
+  optionsIn,
+  type Table,
+} from "../../../lib/options/schema.ts";
+import { PROBE_OPTIONS } from "../../../lib/probe/options.ts";
 import { EXECUTABLE, PROGRAM, Program, run } from "../../support/program.ts";
+
+const LISTENER = "the URL of a listener, such as tcp://127.0.0.1:1050";
+const CIDRS = "addresses or networks joined by commas, such as 10.0.0.0/8";
+const TARGETS =
+  "an address such as host:port, tls://host:port, udp://host:port or unix:path";
+const UNKNOWN_CONECTIONS =
+  'unknown option "--max-conections": did you mean --max-connections?';
 
 /** Every kind of wrong use, and what the one line says of it. */
 const WRONG: [args: string[], message: string][] = [
-  [["--prot", "7"], 'unknown option "--prot": see echoserver --help'],
+  [["--prot", "7"], 'unknown option "--prot": did you mean --port?'],
+  [["--max-conections=7"], UNKNOWN_CONECTIONS],
   [["-x"], 'unknown option "-x": see echoserver --help'],
   [["--no-quiet"], 'unknown option "--no-quiet": see echoserver --help'],
-  [["--PORT=7"], 'unknown option "--PORT": see echoserver --help'],
+  [["--PORT=7"], 'unknown option "--PORT": did you mean --port?'],
+  [["--rate=7"], 'unknown option "--rate": see echoserver --help'],
+  [["--transport", "tcp"], 'unknown option "--transport": see echoserver --h'],
+  [["--__proto__"], 'unknown option "--__proto__": see echoserver --help'],
   [["7000"], 'unexpected "7000": use --port 7000'],
   [["--", "7000"], 'unexpected "7000": use --port 7000'],
   [["70000"], 'unexpected "70000": see echoserver --help'],
   [["start"], 'unexpected "start": see echoserver --help'],
+  [["prob"], 'unexpected "prob": did you mean probe?'],
+  [["-q", "probe", "a:1"], 'unexpected "probe": it must come first'],
   [[""], 'unexpected "": see echoserver --help'],
   [["--port", "1", "2"], 'unexpected "2": use --port 2'],
   [["--port"], takes("port", "and none is given")],
@@ -62,13 +81,95 @@ const WRONG: [args: string[], message: string][] = [
   [["--help=all"], '--help takes no value, not "all"'],
   [["-q", "-v"], "--quiet and --verbose exclude each other"],
   [["-vq"], "--quiet and --verbose exclude each other"],
+  [["--listen"], `--listen takes ${LISTENER}, and none is given`],
+  [["--listen", ""], `--listen takes ${LISTENER}, not ""`],
+  [["--listen", "-v"], `--listen takes ${LISTENER}, not "-v"`],
+  [["--listen", "1050"], "--listen 1050: did you mean tcp://:1050?"],
+  [
+    ["--listen", "tcp://:1?foo=1"],
+    '--listen tcp://:1?foo=1: unknown parameter "foo"',
+  ],
+  [
+    ["--listen", "udp://:1", "--listen", "udp://:1?mode=raw"],
+    "--listen udp://:1?mode=raw: mode is not for udp",
+  ],
+  [
+    ["--listen", "udp://:1\x1b"],
+    "--listen udp://:1\\u001b: port takes a whole number from 0 to 65535, not",
+  ],
+  [
+    ["--listen", "tcp://:1", "--host", "::"],
+    "--listen and --host exclude each other",
+  ],
+  [["-p1", "--listen=tcp://:1"], "--listen and --port exclude each other"],
+  [["--tls-cert", "a.pem"], "--tls-cert and --tls-key need each other"],
+  [["--tls-key", "a.pem"], "--tls-cert and --tls-key need each other"],
+  [["--tls-key"], "--tls-key takes a file name, and none is given"],
+  [["--allow", "10.0.0.0/33"], `--allow takes ${CIDRS}, not "10.0.0.0/33"`],
+  [["--deny", "10.0.0.1,"], `--deny takes ${CIDRS}, not "10.0.0.1,"`],
+  [["--deny", "host"], `--deny takes ${CIDRS}, not "host"`],
+  [["--max-per-address=-1"], takes("max-per-address", 'not "-1"')],
+  [["--max-per-address=1000001"], takes("max-per-address", 'not "1000001"')],
+  [["--greeting=on"], '--greeting takes no value, not "on"'],
+  [["--name", ""], '--name takes a text of 1 to 255 characters, not ""'],
+  [
+    ["--admin", "host"],
+    "--admin takes [host:]port with a port from 0 to 65535",
+  ],
+  [
+    ["--admin", "::1:80"],
+    "--admin takes [host:]port with a port from 0 to 655",
+  ],
+  [
+    ["--admin", "65536"],
+    "--admin takes [host:]port with a port from 0 to 6553",
+  ],
+  [["probe"], `probe takes ${TARGETS}, and none is given`],
+  [["probe", "-c"], probeTakes("connections", "and none is given")],
+  [
+    ["probe", "host"],
+    `probe takes ${TARGETS}, not "host": the port is missing`,
+  ],
+  [["probe", "a:0"], `probe takes ${TARGETS}, not "a:0": nothing listens on p`],
+  [["probe", ":1"], `probe takes ${TARGETS}, not ":1": the host is missing`],
+  [["probe", "a:1", "b:1"], 'unexpected "b:1": probe takes one address'],
+  [["probe", "a:1", "--port"], 'unknown option "--port": see echoserver probe'],
+  [["probe", "a:1", "--coun=1"], 'unknown option "--coun": did you mean --c'],
+  [["probe", "a:1", "-c", "0"], probeTakes("connections", 'not "0"')],
+  [["probe", "a:1", "-d", "0"], probeTakes("duration", 'not "0"')],
+  [["probe", "a:1", "-d", "1s"], probeTakes("duration", 'not "1s"')],
+  [["probe", "a:1", "-n", "1.5"], probeTakes("count", 'not "1.5"')],
+  [["probe", "a:1", "-r", "-1"], probeTakes("rate", 'not "-1"')],
+  [["probe", "a:1", "--size", "15"], probeTakes("size", 'not "15"')],
+  [
+    ["probe", "udp://a:1", "--size", "65508"],
+    "--size takes a whole number from 16 to 65507 for udp, not 65508",
+  ],
+  [["probe", "a:1", "--json=1"], '--json takes no value, not "1"'],
+  [["probe", "a:1", "--ca-cert", "f"], "--ca-cert is not for tcp"],
+  [
+    ["probe", "unix:a", "--fingerprint", "ab".repeat(32)],
+    "--fingerprint is not for unix",
+  ],
+  [["probe", "udp://a:1", "--greeting"], "--greeting is not for udp"],
+  [
+    ["probe", "tls://a:1", "--fingerprint", "ab:cd"],
+    "--fingerprint takes a SHA-256 fingerprint: 32 bytes in hex, with colons or",
+  ],
   [["--mode", "a\nb"], '--mode takes line or raw, not "a\\nb"'],
 ];
 
 function takes(option: string, instead: string): string {
+  return takesOf(OPTIONS, option, instead);
+}
+
+function probeTakes(option: string, instead: string): string {
+  return takesOf(PROBE_OPTIONS, option, instead);
+}
+
+function takesOf(table: Table, option: string, instead: string): string {
   const name = option.replace(/-./g, ([, letter]) => letter!.toUpperCase());
-  const { min, max } = LIMITS[name as keyof typeof LIMITS];
-  return `--${option} takes a whole number from ${min} to ${max}, ${instead}`;
+  return `--${option} takes ${table[name]!.kind.option!.takes}, ${instead}`;
 }
 
 /**
@@ -80,8 +181,8 @@ function isPlainLine(text: string): boolean {
 }
 
 for (const [args, message] of WRONG) {
-  Deno.test(`parseCommandLine refuses ${JSON.stringify(args)}`, () => {
-    assert.throws(() => parseCommandLine(args), (error: Error) => {
+  Deno.test(`parseCommandLine refuses ${JSON.stringify(args)}`, async () => {
+    await assert.rejects(parseCommandLine(args), (error: Error) => {
       assert.ok(error.message.startsWith(message), error.message);
       assert.ok(isPlainLine(`${error.message}\n`));
       return true;
@@ -104,33 +205,55 @@ for (const [args, message] of WRONG) {
 const STEERING = "a\n\x1b[31m\x7f\x9b\u2028b";
 
 for (const args of [[STEERING], [`--${STEERING}`], ["--port", STEERING]]) {
-  Deno.test(`parseCommandLine escapes what it refuses, such as ${encodeURI(args.join(" "))}`, () => {
-    assert.throws(
-      () => parseCommandLine(args),
+  Deno.test(`parseCommandLine escapes what it refuses, such as ${encodeURI(args.join(" "))}`, async () => {
+    await assert.rejects(
+      parseCommandLine(args),
       ({ message }: Error) => isPlainLine(`${message}\n`),
     );
   });
 }
 
-Deno.test("parseCommandLine serves by default", () => {
-  assert.deepEqual(parseCommandLine([]), {
+/** What the command line says of serving. */
+async function serve(args: string[]) {
+  const command = await parseCommandLine(args);
+  assert.ok(command.name === "serve");
+  return command;
+}
+
+/** What the command line says of a probe of `a:1`. */
+async function probe(args: string[], address = "a:1") {
+  const command = await parseCommandLine(["probe", ...args, address]);
+  assert.ok(command.name === "probe");
+  return command;
+}
+
+Deno.test("parseCommandLine serves by default", async () => {
+  assert.deepEqual(await parseCommandLine([]), {
     name: "serve",
     options: {},
     log: { verbosity: "normal" },
   });
 });
 
-Deno.test("parseCommandLine reads every option", () => {
+Deno.test("parseCommandLine reads every option", async () => {
   const args = [
     ["--port", "0"],
     ["--host", "::"],
     ["--mode", "raw"],
     ["--max-line-length", "1"],
     ["--max-connections", "2"],
+    ["--max-per-address", "1"],
     ["--idle-timeout", "0"],
     ["--shutdown-timeout", "3"],
     ["--backlog", "4"],
     ["--workers", "2"],
+    ["--allow", "10.0.0.0/8,::1"],
+    ["--deny", "10.0.0.1"],
+    ["--name", "pod 7"],
+    ["--greeting"],
+    ["--tls-cert", "cert.pem"],
+    ["--tls-key", "key.pem"],
+    ["--admin", "localhost:9090"],
     ["--log-format", "json"],
     ["--verbose"],
   ];
@@ -142,30 +265,127 @@ Deno.test("parseCommandLine reads every option", () => {
       mode: "raw",
       maxLineLength: 1,
       maxConnections: 2,
+      maxPerAddress: 1,
       idleTimeout: 0,
       shutdownTimeout: 3,
       backlog: 4,
       workers: 2,
+      allow: ["10.0.0.0/8", "::1"],
+      deny: ["10.0.0.1"],
+      name: "pod 7",
+      greeting: true,
+      tlsCertFile: "cert.pem",
+      tlsKeyFile: "key.pem",
+      admin: "localhost:9090",
     },
     log: { format: "json", verbosity: "verbose" },
   };
-  assert.deepEqual(parseCommandLine(args.flat()), expected);
+  assert.deepEqual(await parseCommandLine(args.flat()), expected);
   assert.deepEqual(
-    parseCommandLine(args.map((arg) => arg.join("="))),
+    await parseCommandLine(args.map((arg) => arg.join("="))),
     expected,
   );
 });
 
-Deno.test("parseCommandLine takes the ends of every range", () => {
-  for (const [name, { min, max }] of Object.entries(LIMITS)) {
-    const option = name.replace(/[A-Z]/g, (letter) => `-${letter}`);
-    for (const value of [min, max]) {
-      const command = parseCommandLine([`--${option.toLowerCase()}=${value}`]);
-      assert.ok(command.name === "serve");
-      assert.deepEqual(command.options, { [name]: value });
-    }
-  }
+Deno.test("parseCommandLine takes several listeners", async () => {
+  const { options } = await serve([
+    "--listen",
+    "tcp://:7?mode=raw",
+    "--listen=unix:@a",
+  ]);
+  assert.deepEqual(options, {
+    listen: [
+      { transport: "tcp", host: "0.0.0.0", port: 7, mode: "raw" },
+      { transport: "unix", path: "@a" },
+    ],
+  });
 });
+
+Deno.test("parseCommandLine reads every option of a probe", async () => {
+  const args = [
+    ["--connections", "3"],
+    ["--rate", "1000"],
+    ["--duration", "0.5"],
+    ["--in-flight", "2"],
+    ["--count", "9"],
+    ["--size", "100"],
+    ["--reconnect"],
+    ["--timeout", ".25"],
+    ["--ca-cert", "ca.pem"],
+    ["--fingerprint", "AB:".repeat(31) + "cd"],
+    ["--greeting"],
+    ["--json"],
+    ["--max-p99", "1.5"],
+  ];
+  const address = "tls://[::1]:1050";
+  const expected = {
+    name: "probe",
+    address,
+    options: {
+      connections: 3,
+      rate: 1000,
+      duration: 0.5,
+      inFlight: 2,
+      count: 9,
+      size: 100,
+      reconnect: true,
+      timeout: 0.25,
+      fingerprint: "ab".repeat(31) + "cd",
+      greeting: true,
+    },
+    json: true,
+    maxP99: 1.5,
+    caCertFile: "ca.pem",
+  };
+  assert.deepEqual(await probe(args.flat(), address), expected);
+  assert.deepEqual(
+    await probe(args.map((arg) => arg.join("=")), address),
+    expected,
+  );
+});
+
+Deno.test("parseCommandLine probes with the address first or last", async () => {
+  const expected = {
+    name: "probe",
+    address: "a:1",
+    options: { connections: 1, rate: 2, duration: 3, count: 4 },
+    json: false,
+  };
+  const args = ["-c1", "-r2", "-d3", "-n4"];
+  assert.deepEqual(await parseCommandLine(["probe", "a:1", ...args]), expected);
+  assert.deepEqual(await parseCommandLine(["probe", ...args, "a:1"]), expected);
+});
+
+for (
+  const [table, read] of [
+    [OPTIONS as Table, async (args: string[]) => (await serve(args)).options],
+    [PROBE_OPTIONS as Table, async (args: string[]) => {
+      const { options, maxP99 } = await probe(args);
+      return { ...options, ...maxP99 !== undefined && { maxP99 } };
+    }],
+  ] as const
+) {
+  for (const [name, { kind }] of Object.entries(optionsIn("command", table))) {
+    if (!kind.range) continue;
+    const { min, max } = kind.range;
+    const option = `--${dashed(name)}`;
+
+    Deno.test(`parseCommandLine takes ${option} from ${min} to ${max} and no more`, async () => {
+      for (const value of [min, max]) {
+        const args = [`${option}=${value}`];
+        if (name === "workers") args.push("--max-connections=256");
+        const given = await read(args) as Record<string, unknown>;
+        assert.equal(given[name], value);
+      }
+      for (const value of [min - 1, max + 1]) {
+        await assert.rejects(
+          read([`${option}=${value}`]),
+          ({ message }: Error) => message.startsWith(`${option} takes a `),
+        );
+      }
+    });
+  }
+}
 
 for (
   const [args, verbosity] of [
@@ -176,74 +396,49 @@ for (
     [["-v", "-v"], "verbose"],
   ] as const
 ) {
-  Deno.test(`parseCommandLine logs ${verbosity} with ${args.join(" ")}`, () => {
-    const command = parseCommandLine([...args]);
-    assert.ok(command.name === "serve");
-    assert.equal(command.log.verbosity, verbosity);
+  Deno.test(`parseCommandLine logs ${verbosity} with ${args.join(" ")}`, async () => {
+    assert.equal((await serve([...args])).log.verbosity, verbosity);
   });
 }
 
-Deno.test("parseCommandLine takes short options with the value close by", () => {
+Deno.test("parseCommandLine takes short options with the value close by", async () => {
   for (const args of [["-p", "7"], ["-p7"], ["-vp7"]]) {
-    const command = parseCommandLine(args);
-    assert.ok(command.name === "serve");
-    assert.equal(command.options.port, 7);
+    assert.equal((await serve(args)).options.port, 7);
   }
 });
 
-Deno.test("parseCommandLine takes the last of several values", () => {
-  const command = parseCommandLine(["--port", "7", "--port", "8"]);
-  assert.ok(command.name === "serve");
-  assert.equal(command.options.port, 8);
+Deno.test("parseCommandLine takes the last of several values", async () => {
+  assert.equal((await serve(["--port", "7", "--port", "8"])).options.port, 8);
 });
 
-for (const [args, name] of [["-h", "help"], ["-V", "version"]] as const) {
-  Deno.test(`parseCommandLine shows the ${name}, whatever follows`, () => {
-    assert.deepEqual(parseCommandLine([args]), { name });
-    assert.deepEqual(parseCommandLine([`--${name}`, "--nonsense"]), { name });
+for (
+  const [args, command] of [
+    [["-h"], { name: "help", of: "serve" }],
+    [["--help", "--nonsense"], { name: "help", of: "serve" }],
+    [["-V"], { name: "version" }],
+    [["--version", "--nonsense"], { name: "version" }],
+    [["probe", "-h"], { name: "help", of: "probe" }],
+    [["probe", "--help", "--nonsense"], { name: "help", of: "probe" }],
+    [["probe", "a", "b", "--help"], { name: "help", of: "probe" }],
+    [["-q", "-v", "--help"], { name: "help", of: "serve" }],
+  ] as const
+) {
+  Deno.test(`parseCommandLine shows a page for ${args.join(" ")}`, async () => {
+    assert.deepEqual(await parseCommandLine([...args]), command);
   });
 }
 
-Deno.test("help is at most 80 columns wide", () => {
-  for (const line of help().split("\n")) assert.ok(line.length <= 80, line);
-});
-
-Deno.test("help shows every option with its range and default", () => {
-  const page = help().replace(/\s+/g, " ");
-  for (const [name, { min, max, default: value }] of Object.entries(LIMITS)) {
-    const option = name.replace(/[A-Z]/g, (letter) => `-${letter}`);
-    const range = `\\(${min} to ${max}, default ${value}\\)`;
-    const row = `--${option.toLowerCase()} <[a-z]+> [^()]*${range}`;
-    assert.match(page, new RegExp(row));
-  }
-  assert.match(page, /--host <address> [^()]*\(default 0\.0\.0\.0\)/);
-  assert.match(page, /--mode <line\|raw> [^()]*\(default line\)/);
-  assert.match(page, /--log-format <text\|json> [^()]*\(default text\)/);
-  for (const option of ["-q, --quiet", "-v, --verbose", "-h, --help"]) {
-    assert.ok(page.includes(` ${option} `), option);
-  }
-  assert.ok(page.includes(" -V, --version "));
-});
-
-Deno.test("help gives examples that work", () => {
-  const examples = help().matchAll(/^ {2}echoserver(.*?)( {2}.*)?$/gm);
-  for (const [, args] of examples) {
-    parseCommandLine(args!.split(" ").filter(Boolean));
-  }
-});
-
-Deno.test("version is that of the package", () => {
-  assert.ok(version().startsWith(`echoserver ${deno.version} `));
-});
-
-for (const args of [["--help"], ["-h"], ["--version"], ["-V"]]) {
+for (
+  const args of [["--help"], ["-h"], ["--version"], ["-V"], ["probe", "--help"]]
+) {
   Deno.test({
-    name: `echoserver ${args} writes to standard output and exits 0`,
+    name: `echoserver ${args.join(" ")} writes to standard output and exits 0`,
     ignore: !PROGRAM,
     fn: async () => {
       const { code, stdout, stderr } = await run(args);
       assert.deepEqual([code, stderr], [0, ""]);
-      if (args[0]!.toLowerCase().endsWith("h") || args[0] === "--help") {
+      if (args[0] === "probe") assert.equal(stdout, `${probeHelp()}\n`);
+      else if (args[0]!.startsWith("-h") || args[0] === "--help") {
         assert.equal(stdout, `${help()}\n`);
       } else assert.match(stdout, /^echoserver \d+\.\d+\.\d+ .*\n$/);
     },

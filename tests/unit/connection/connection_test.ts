@@ -6,8 +6,8 @@ import {
 } from "../../../lib/connection/connection.ts";
 import { READ_BUFFER } from "../../../lib/lines/line_buffer.ts";
 import { LineStream } from "../../../lib/mod.ts";
-import { Socket, type Wire } from "../../../lib/connection/socket.ts";
-import { Turns } from "../../../lib/connection/turns.ts";
+import { Socket } from "../../../lib/connection/socket.ts";
+import type { Wire } from "../../../lib/net/transport.ts";
 import { chunks, joined, limits } from "../../support/chunks.ts";
 import { bytes, Client, text } from "../../support/client.ts";
 import { MemoryWire } from "../../support/memory_wire.ts";
@@ -83,11 +83,10 @@ function connectionOver(wire: MemoryWire): SocketConnection {
 
 function socketOver(wire: Wire): Socket {
   return new Socket(wire, {
-    sweep: 0,
-    drainStep: 0,
-    news: 0,
-    turns: new Turns(),
-  }, true);
+    sweeps: { count: 0 },
+    finishesLines: true,
+    slowLinger: 0,
+  });
 }
 
 for (const [road, echo] of Object.entries(ROADS)) {
@@ -131,40 +130,6 @@ for (const [road, echo] of Object.entries(ROADS)) {
     wire.close();
   });
 }
-
-/** A socket that must wait for its turn to read. */
-async function socketInCrowd(wire: MemoryWire) {
-  const turns = new Turns();
-  for (let i = 0; i < 1000; i++) turns.count();
-  await Promise.resolve();
-  const pulse = { sweep: 0, drainStep: 0, news: 0, turns };
-  return { turns, socket: new Socket(wire, pulse, true) };
-}
-
-for (const end of ["endInput", "close"] as const) {
-  Deno.test(`Socket reads no more after ${end} while it waits for its turn`, async () => {
-    const wire = new MemoryWire([bytes("one\n")]);
-    const { turns, socket } = await socketInCrowd(wire);
-    const reading = socket.read(new Uint8Array(10));
-    assert.deepEqual(wire.asked, []);
-    socket[end]();
-    assert.equal(await reading, null);
-    const next = Promise.withResolvers<void>();
-    turns.wait(next.resolve);
-    await next.promise;
-    assert.deepEqual(wire.asked, []);
-  });
-}
-
-Deno.test("Socket reads in a crowd when its turn has come", async () => {
-  const wire = new MemoryWire([bytes("one\n")]);
-  const { socket } = await socketInCrowd(wire);
-  const reading = socket.read(new Uint8Array(10));
-  assert.deepEqual(wire.asked, []);
-  assert.equal(socket.waitsForInput, true);
-  assert.equal(await reading, 4);
-  assert.equal(socket.waitsForInput, false);
-});
 
 Deno.test("Socket counts what it had sent before a write failed", async () => {
   const wire = new MemoryWire();

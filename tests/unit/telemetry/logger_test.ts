@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Address } from "../../../lib/net/address.ts";
 import {
   type ConnectionEvent,
   logger,
@@ -11,15 +12,21 @@ import { PROGRAM, Program, run } from "../../support/program.ts";
 const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 5);
 const TIME = "2026-01-02T12:00:00.005Z";
 
-const remoteAddr: Deno.NetAddr = {
+const remoteAddr: Address = {
   transport: "tcp",
   hostname: "::1",
   port: 4711,
 };
 
-const LISTENING: ServerEvent = { type: "listening", addr: remoteAddr };
+const LISTENING: ServerEvent = {
+  type: "listening",
+  addr: remoteAddr,
+  listener: "tcp://[::1]:4711",
+};
 const CLOSED: ConnectionEvent = {
   type: "connection",
+  listener: "tcp://[::1]:1050",
+  connection: 7,
   remoteAddr,
   bytesIn: 12,
   bytesOut: 10,
@@ -31,19 +38,44 @@ const FAILED: ConnectionEvent = {
   ending: "failed",
   reason: "crash",
 };
+const PROXIED: ConnectionEvent = {
+  ...CLOSED,
+  remoteAddr: { transport: "tcp", hostname: "203.0.113.7", port: 80 },
+  peerAddr: remoteAddr,
+};
+const UNNAMED: ConnectionEvent = {
+  ...CLOSED,
+  listener: "unix:/run/echo.sock",
+  remoteAddr: { transport: "unix", hostname: "", port: 0, path: "" },
+};
+const REJECTED: ServerEvent = {
+  type: "rejected",
+  listener: "tls://[::1]:1051",
+  remoteAddr,
+  reason: "handshake",
+  detail: "no TLS handshake within 10 s",
+};
+const LIMIT: ServerEvent = { type: "limit", reached: true, connections: 100 };
 const SHORTAGE: ServerEvent = { type: "shortage", code: "EMFILE" };
 const RESTART: ServerEvent = {
   type: "restart",
   id: "server",
   reason: "accept failed",
 };
-const DRAIN: ServerEvent = { type: "drain", connections: 2 };
+const DRAIN: ServerEvent = { type: "drain", connections: 2, seconds: 15 };
 const STOP: ServerEvent = {
   type: "stop",
   connections: 3,
   passedOver: 2,
   bytesIn: 12,
   bytesOut: 10,
+};
+const STATE: ServerEvent = {
+  ...STOP,
+  type: "state",
+  ready: true,
+  open: 1,
+  since: TIME,
 };
 const FAILURE: ServerEvent = {
   type: "failure",
@@ -77,12 +109,99 @@ for (
       { type: "shortage", code: "ENOBUFS" },
       "warning out of memory for sockets (ENOBUFS), clients wait",
     ],
+    [
+      { type: "shortage", code: "EAGAIN" },
+      'warning out of threads (EAGAIN), a worker waits: raise "ulimit -u"',
+    ],
+    [
+      { ...LISTENING, listener: "tls://[::1]:4711" },
+      "info listening on tls://[::1]:4711",
+    ],
+    [
+      { ...LISTENING, listener: "unix:/run/echo.sock" },
+      "info listening on unix:/run/echo.sock",
+    ],
+    [
+      PROXIED,
+      "debug connection 203.0.113.7:80 (via [::1]:4711) closed: 12 bytes in, 10 bytes out, 1.235 s",
+    ],
+    [
+      UNNAMED,
+      "debug connection 7 on unix:/run/echo.sock closed: 12 bytes in, 10 bytes out, 1.235 s",
+    ],
+    [
+      REJECTED,
+      "debug rejected [::1]:4711 on tls://[::1]:1051: no TLS handshake within 10 s",
+    ],
+    [
+      LIMIT,
+      "warning serving 100 connections (--max-connections), further clients wait: raise --max-connections",
+    ],
+    [
+      { ...LIMIT, reached: false },
+      "info serving fewer than 100 connections again",
+    ],
     [RESTART, "warning restarting server: accept failed"],
-    [DRAIN, "info draining 2 connections"],
+    [
+      DRAIN,
+      "info draining 2 connections: 15 s at most, a second signal ends it at once",
+    ],
+    [{ ...DRAIN, connections: 0 }, "info draining 0 connections"],
+    [{ ...DRAIN, seconds: 0 }, "info draining 2 connections"],
     [
       STOP,
-      "info stopped: 3 connections served, 2 gone before they were accepted, 12 bytes in, 10 bytes out",
+      "info stopped: 3 connections served, 2 aborted before accept, 12 bytes in, 10 bytes out",
     ],
+    [
+      { ...STOP, passedOver: 0, bytesOut: 0, rejected: 4 },
+      "info stopped: 3 connections served, 4 rejected, 12 bytes in",
+    ],
+    [
+      {
+        type: "stop",
+        connections: 0,
+        passedOver: 0,
+        bytesIn: 9,
+        bytesOut: 9,
+        datagramsIn: 2,
+        datagramsOut: 1,
+      },
+      "info stopped: 9 bytes in, 9 bytes out, 2 datagrams in, 1 datagram out",
+    ],
+    [
+      { type: "stop", connections: 0, passedOver: 0, bytesIn: 0, bytesOut: 0 },
+      "info stopped: nothing served",
+    ],
+    [
+      STATE,
+      `info ready: 1 connection open; since ${TIME}: 3 connections served, 2 aborted before accept, 12 bytes in, 10 bytes out`,
+    ],
+    [
+      { ...STATE, ready: false, connections: 0, passedOver: 0, bytesIn: 0 },
+      `info draining: 1 connection open; since ${TIME}: 10 bytes out`,
+    ],
+    [
+      { type: "certificate", fingerprint: "12ab" },
+      "info self-signed certificate made, SHA-256 12ab",
+    ],
+    [
+      { type: "seed", listener: "tcp://127.0.0.1:1051", seed: 5 },
+      "info faults of tcp://127.0.0.1:1051 have seed 5",
+    ],
+    [
+      { type: "admin", url: "http://127.0.0.1:9090" },
+      "info admin listening on http://127.0.0.1:9090",
+    ],
+    [
+      { type: "hangup" },
+      "info SIGHUP ignored: there was no terminal at the start",
+    ],
+    [
+      { type: "fallback", host: "::", instead: "0.0.0.0" },
+      "warning IPv6 is not available: listening on 0.0.0.0 in place of ::",
+    ],
+    [{ type: "dropped", lines: 12 }, "warning 12 log lines dropped"],
+    [{ type: "dropped", lines: 1 }, "warning 1 log line dropped"],
     [FAILURE, "error Cannot listen on 127.0.0.1:80: permission denied"],
   ] as const
 ) {
@@ -95,7 +214,7 @@ for (
 
 Deno.test("logger speaks of one thing in the singular", () => {
   const one: ServerEvent[] = [
-    { type: "drain", connections: 1 },
+    { type: "drain", connections: 1, seconds: 15 },
     { ...STOP, connections: 1, passedOver: 1, bytesIn: 1, bytesOut: 1 },
     { ...CLOSED, bytesIn: 1, bytesOut: 1 },
   ];
@@ -122,11 +241,55 @@ Deno.test("logger writes only warnings and errors if it is quiet", () => {
 
 for (
   const [event, expected] of [
-    [LISTENING, { level: "info", event: "listening", addr: "[::1]:4711" }],
+    [LISTENING, {
+      level: "info",
+      event: "listening",
+      addr: "[::1]:4711",
+      listener: "tcp://[::1]:4711",
+    }],
+    [PROXIED, {
+      level: "debug",
+      event: "connection",
+      listener: "tcp://[::1]:1050",
+      connection: 7,
+      remoteAddr: "203.0.113.7:80",
+      remoteHost: "203.0.113.7",
+      remotePort: 80,
+      peerAddr: "[::1]:4711",
+      bytesIn: 12,
+      bytesOut: 10,
+      seconds: 1.23456,
+      ending: "closed",
+    }],
+    [UNNAMED, {
+      level: "debug",
+      event: "connection",
+      listener: "unix:/run/echo.sock",
+      connection: 7,
+      remoteAddr: "unix:",
+      bytesIn: 12,
+      bytesOut: 10,
+      seconds: 1.23456,
+      ending: "closed",
+    }],
+    [REJECTED, {
+      level: "debug",
+      event: "rejected",
+      listener: "tls://[::1]:1051",
+      remoteAddr: "[::1]:4711",
+      remoteHost: "::1",
+      remotePort: 4711,
+      reason: "handshake",
+      detail: "no TLS handshake within 10 s",
+    }],
     [FAILED, {
       level: "warning",
       event: "connection",
+      listener: "tcp://[::1]:1050",
+      connection: 7,
       remoteAddr: "[::1]:4711",
+      remoteHost: "::1",
+      remotePort: 4711,
       bytesIn: 12,
       bytesOut: 10,
       seconds: 1.23456,
@@ -140,7 +303,7 @@ for (
       id: "server",
       reason: "accept failed",
     }],
-    [DRAIN, { level: "info", event: "drain", connections: 2 }],
+    [DRAIN, { level: "info", event: "drain", connections: 2, seconds: 15 }],
     [FAILURE, {
       level: "error",
       event: "failure",
@@ -149,11 +312,12 @@ for (
   ] as const
 ) {
   Deno.test(`logger writes a ${event.type} event as one JSON object`, () => {
-    const [line, ...more] = lines({ format: "json" }, event);
+    const verbosity = "verbose";
+    const [line, ...more] = lines({ format: "json", verbosity }, event);
     assert.deepEqual(more, []);
     const { message, ...fields } = JSON.parse(line!);
     assert.deepEqual(fields, { time: TIME, ...expected });
-    assert.deepEqual(lines({}, event), [
+    assert.deepEqual(lines({ verbosity }, event), [
       `${TIME} ${expected.level} ${message}`,
     ]);
   });
@@ -228,7 +392,7 @@ Deno.test({
     });
     assert.equal(log.length, 3);
     assert.match(log[0]!, /^listening on 127\.0\.0\.1:\d+$/);
-    assert.match(log[1]!, /^draining \d connections?$/);
+    assert.match(log[1]!, /^draining \d connections?(: 15 s at most, .*)?$/);
     assert.match(
       log[2]!,
       /^stopped: 1 connection.* 12 bytes in, 12 bytes out$/,
@@ -265,10 +429,11 @@ Deno.test({
     assert.equal(stop.connections, 1);
     assert.equal(stop.bytesIn, 12);
     assert.equal(stop.bytesOut, 12);
-    const { remoteAddr, ending } = log.find(({ event }) =>
-      event === "connection"
-    );
-    assert.match(remoteAddr, /^127\.0\.0\.1:\d+$/);
+    const { remoteAddr, remoteHost, remotePort, ending } = log.find((
+      { event },
+    ) => event === "connection");
+    assert.equal(remoteHost, "127.0.0.1");
+    assert.equal(remoteAddr, `127.0.0.1:${remotePort}`);
     assert.equal(ending, "closed");
   },
 });

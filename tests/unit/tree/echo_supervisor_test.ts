@@ -10,6 +10,9 @@ import {
   type EchoSupervisorOptions,
   type Handler,
 } from "../../../lib/mod.ts";
+import { settingsOf } from "../../../lib/options/options.ts";
+import type { Sockets } from "../../../lib/tree/requirements.ts";
+import type { WorkerPlatform } from "../../../lib/tree/worker_pool.ts";
 import { Client, connectAll, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
 import { MortalWorkers } from "../../support/mortal_workers.ts";
@@ -22,10 +25,22 @@ import {
 } from "../../support/program.ts";
 import { ReplacedListen } from "../../support/replaced_listen.ts";
 
+const DEFAULTS = { port: 0, host: "127.0.0.1" };
+
 /** Starts a tree on a free port of 127.0.0.1. */
 function start(options: EchoSupervisorOptions = {}): Promise<EchoSupervisor> {
-  const defaults = { port: 0, host: "127.0.0.1" };
-  return EchoSupervisor.start(EchoServer, { ...defaults, ...options });
+  return EchoSupervisor.start(EchoServer, { ...DEFAULTS, ...options });
+}
+
+/** Starts a tree on a platform of the test's own. */
+// deno-lint-ignore require-await -- errors reject, they are not thrown
+async function startOn(
+  platform: Partial<WorkerPlatform>,
+  options: EchoSupervisorOptions,
+  signal?: AbortSignal,
+): Promise<EchoSupervisor> {
+  const settings = settingsOf({ ...DEFAULTS, ...options });
+  return EchoSupervisor.startWith(EchoServer, settings, signal, platform);
 }
 
 /** A port that nobody listens on. */
@@ -57,14 +72,17 @@ class FailingAccept extends ReplacedListen {
 }
 
 /** Runs out of descriptors, as it looks to whoever wants to listen. */
-class FewDescriptors extends ReplacedListen {
+class FewDescriptors {
   /** @param left How many times one can still listen. */
-  constructor(left = 0) {
-    super((listen) => (options) => {
-      if (left-- > 0) return listen(options);
+  constructor(public left = 0) {}
+
+  readonly sockets: Sockets = {
+    listen: ((options: Deno.TcpListenOptions) => {
+      if (this.left-- > 0) return Deno.listen(options);
       throw Object.assign(new Error("Too many files"), { code: "EMFILE" });
-    });
-  }
+    }) as typeof Deno.listen,
+    listenDatagram: Deno.listenDatagram,
+  };
 }
 
 /**
@@ -349,9 +367,9 @@ Deno.test({
   name: "EchoSupervisor serves one port, and shares the limit, with workers",
   ignore: noWorkers,
   fn: async () => {
-    using workers = new MortalWorkers();
+    const workers = new MortalWorkers();
     const events = new Events();
-    await using tree = await start({
+    await using tree = await startOn(workers, {
       workers: 2,
       maxConnections: 101,
       onEvent: events.hear,
@@ -400,13 +418,13 @@ Deno.test({
   name: "EchoSupervisor starts all workers or none",
   ignore: noWorkers,
   fn: async () => {
-    using workers = new MortalWorkers();
+    const workers = new MortalWorkers();
     const port = freePort();
     {
-      // Enough to find the port free and to start one.
-      using _ = new FewDescriptors(40);
+      // Enough to start one.
+      const { sockets } = new FewDescriptors(40);
       await assert.rejects(
-        start({ port, workers: 2 }),
+        startOn({ ...workers, sockets }, { port, workers: 2 }),
         /^Error: Cannot start worker 2: out of descriptors \(EMFILE\), raise/,
       );
     }
@@ -435,7 +453,9 @@ Deno.test({
     }));
     await shutdown;
     await tree.finished;
-    assert.deepEqual(events.of("drain"), [{ type: "drain", connections: 20 }]);
+    assert.deepEqual(events.of("drain"), [
+      { type: "drain", connections: 20, seconds: 15 },
+    ]);
     assert.deepEqual(events.of("stop"), [{
       type: "stop",
       connections: 20,
@@ -451,9 +471,12 @@ Deno.test({
     "EchoSupervisor replaces a worker that dies in mid-load, and the clients of the other lose nothing",
   ignore: noWorkers,
   fn: async () => {
-    using workers = new MortalWorkers();
+    const workers = new MortalWorkers();
     const events = new Events();
-    await using tree = await start({ workers: 2, onEvent: events.hear });
+    await using tree = await startOn(workers, {
+      workers: 2,
+      onEvent: events.hear,
+    });
     const { port } = tree.addr;
     const clients = await connectAll(port, 40);
     const lived = await liveThrough(clients, async () => {
@@ -489,15 +512,19 @@ Deno.test({
   name: "EchoSupervisor replaces no worker while descriptors are out",
   ignore: noWorkers,
   fn: async () => {
-    using workers = new MortalWorkers();
+    const workers = new MortalWorkers();
+    const descriptors = new FewDescriptors(Infinity);
+    const { sockets } = descriptors;
     const events = new Events();
-    await using _tree = await start({ workers: 2, onEvent: events.hear });
-    {
-      using _ = new FewDescriptors();
-      workers.kill(0);
-      assert.equal((await events.saw("shortage")).code, "EMFILE");
-      assert.equal(workers.all.length, 2);
-    }
+    await using _tree = await startOn(
+      { ...workers, sockets },
+      { workers: 2, onEvent: events.hear },
+    );
+    descriptors.left = 0;
+    workers.kill(0);
+    assert.equal((await events.saw("shortage")).code, "EMFILE");
+    assert.equal(workers.all.length, 2);
+    descriptors.left = Infinity;
     await workers.listened(3);
     assert.equal(events.of("shortage").length, 1);
     assert.equal(events.of("restart").length, 1);
@@ -508,9 +535,9 @@ Deno.test({
   name: "EchoSupervisor can be shut down while it replaces a worker",
   ignore: noWorkers,
   fn: async () => {
-    using workers = new MortalWorkers();
+    const workers = new MortalWorkers();
     const events = new Events();
-    const tree = await start({ workers: 2, onEvent: events.hear });
+    const tree = await startOn(workers, { workers: 2, onEvent: events.hear });
     workers.kill(0);
     await events.saw("restart");
     await tree.shutdown();
@@ -524,9 +551,9 @@ Deno.test({
   name: "EchoSupervisor that drains takes no client with a worker it replaces",
   ignore: noWorkers,
   fn: async () => {
-    using workers = new MortalWorkers();
+    const workers = new MortalWorkers();
     const events = new Events();
-    const tree = await start({ workers: 2, onEvent: events.hear });
+    const tree = await startOn(workers, { workers: 2, onEvent: events.hear });
     const clients = await connectAll(tree.addr.port, 40);
     for (const client of clients) {
       await client.echo("one\n");
@@ -566,5 +593,64 @@ Deno.test({
     const log = stderr.trimEnd().split("\n");
     assert.equal(log.length, 4, stderr);
     assert.ok(log.every((line) => /^\S+Z (info|warning) /.test(line)), stderr);
+  },
+});
+
+Deno.test({
+  name: "echoserver starts workers with permission for its own port alone",
+  ignore: noWorkers || EXECUTABLE !== undefined,
+  fn: async () => {
+    const port = freePort();
+    const address = `127.0.0.1:${port}`;
+    await using program = Program.spawn(
+      ["--host", "127.0.0.1", "--port", `${port}`, "--workers", "2"],
+      { permissions: [`--allow-net=${address}`, "--allow-read"] },
+    );
+    await program.saw(RegExp(`listening on ${address}\n`));
+    using client = await Client.connect(port);
+    assert.equal(await client.echo("one\n"), "one\n");
+  },
+});
+
+/** Starts a tree with two workers, and says what came back from it. */
+const REMOTE = (mod: string) => `
+  import { EchoServer, EchoSupervisor } from "${mod}";
+  const options = { port: 0, host: "127.0.0.1", workers: 2 };
+  await using tree = await EchoSupervisor.start(EchoServer, options);
+  using conn = await Deno.connect({ ...tree.addr, transport: "tcp" });
+  await conn.write(new TextEncoder().encode("one"));
+  await conn.closeWrite();
+  console.log(await new Response(conn.readable).text());
+`;
+
+Deno.test({
+  name: "EchoSupervisor starts workers when its code came over HTTP",
+  ignore: noWorkers || EXECUTABLE !== undefined,
+  fn: async () => {
+    await using files = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      async (request) => {
+        const { pathname } = new URL(request.url);
+        const file = new URL(`../../..${pathname}`, import.meta.url);
+        const type = pathname.endsWith(".json")
+          ? "application/json"
+          : "application/typescript";
+        const headers = { "content-type": type };
+        return new Response(await Deno.readTextFile(file), { headers });
+      },
+    );
+    const host = `127.0.0.1:${files.addr.port}`;
+    const permissions = ["--allow-net", `--allow-import=${host}`];
+    const main = REMOTE(`http://${host}/lib/mod.ts`);
+    await using program = Program.other(Deno.execPath(), [
+      "run",
+      "--no-prompt",
+      "--no-check",
+      "--unstable-net",
+      ...permissions,
+      `data:application/typescript,${encodeURIComponent(main)}`,
+    ]);
+    const { code, stdout, stderr } = await program.ended();
+    assert.deepEqual([code, stdout], [0, "one\n"], stderr);
   },
 });

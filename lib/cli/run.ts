@@ -1,0 +1,53 @@
+/**
+ * From arguments to an exit code.
+ *
+ * @module
+ */
+
+import { reasonOf } from "../util/text.ts";
+import { type Command, parseCommandLine } from "./command.ts";
+
+/** What signals ask for. */
+export interface Signals {
+  /** Aborts when a shutdown is asked for. */
+  readonly shutdown: AbortSignal;
+  /** Hears `state`, and `hangup` where that is no shutdown. */
+  readonly requests: EventTarget;
+}
+
+/**
+ * Runs the command that `args` ask for.
+ *
+ * @returns The exit code: 0 done, 1 it could not run, 2 wrong use.
+ */
+export async function run(args: string[], signals: Signals): Promise<number> {
+  let command: Command;
+  try {
+    command = await parseCommandLine(args);
+  } catch (error) {
+    console.error(`echoserver: ${reasonOf(error)}`);
+    return 2;
+  }
+  switch (command.name) {
+    case "serve": {
+      const { serve } = await import("./serve.ts");
+      return await serve(command, signals);
+    }
+    case "probe": {
+      const { probeCommand } = await import("./probe.ts");
+      return await probeCommand(command, { signal: signals.shutdown });
+    }
+    default:
+      console.log(await page(command));
+      return 0;
+  }
+}
+
+/** What `--help` and `--version` print. */
+async function page(
+  command: Exclude<Command, { name: "serve" | "probe" }>,
+): Promise<string> {
+  const { help, probeHelp, version } = await import("./help.ts");
+  if (command.name === "version") return version();
+  return command.of === "probe" ? probeHelp() : help();
+}

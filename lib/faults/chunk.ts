@@ -1,0 +1,9 @@
+/**
+ * Gives `chunk` back if it is bytes.
+ *
+ * @throws {TypeError} If it is not.
+ */
+export function checkChunk(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError("A fault takes chunks of type Uint8Array only");
+}

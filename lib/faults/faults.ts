@@ -1,0 +1,134 @@
+/**
+ * All faults of a listener: which connection or datagram gets which, and in
+ * which order they are applied.
+ *
+ * @module
+ */
+
+import { fraction, hash } from "../util/random.ts";
+import type { Clock } from "./clock.ts";
+import { corrupt, corrupter } from "./corrupt.ts";
+import { delayOf, latency } from "./latency.ts";
+import { limit } from "./limit.ts";
+import { isLost } from "./loss.ts";
+import { rate } from "./rate.ts";
+import { isAffected } from "./share.ts";
+import { slice } from "./slice.ts";
+import { slowClose } from "./slow_close.ts";
+
+/**
+ * The faults of a listener. Times are in seconds, fractions too, sizes in bytes;
+ * what is left out does not happen.
+ */
+export interface FaultSettings {
+  /** How long bytes wait before they go back. */
+  latency?: number;
+  /** How much more or less they wait, drawn for each line. */
+  jitter?: number;
+  /** The most bytes a second that go back. */
+  rate?: number;
+  /** The most bytes of a write. */
+  slice?: number;
+  /** Bytes that go back before FIN. */
+  limit?: number;
+  /** Nothing goes back, and the connection is closed after so long; 0: never. */
+  blackhole?: number;
+  /** How much later FIN comes. */
+  slowClose?: number;
+  /** Probability, 0 to 1, that a byte goes back as another one. */
+  corrupt?: number;
+  /** Probability, 0 to 1, that a datagram is dropped. */
+  loss?: number;
+  /**
+   * The share, 0 to 1, of connections or datagrams that get the faults.
+   *
+   * @default {1}
+   */
+  share?: number;
+  /**
+   * Which ones, and which draws: a whole number.
+   *
+   * @default {drawn}
+   */
+  seed?: number;
+}
+
+/** {@linkcode FaultSettings} whose seed has been drawn. */
+export type SeededFaults = FaultSettings & { readonly seed: number };
+
+/**
+ * Makes the streams through which the lines of a connection go back; none if it
+ * is not affected.
+ *
+ * @param connection The connection's number at its listener.
+ * @param mode What jitter is drawn for: lines, or chunks.
+ * @param clock What they wait by; the thread's if there is none.
+ */
+export function faultStages(
+  faults: SeededFaults,
+  connection: number,
+  mode: "line" | "raw",
+  clock?: Clock,
+): TransformStream<Uint8Array, Uint8Array>[] {
+  const { seed, share = 1, jitter = 0 } = faults;
+  const { latency: delay = jitter > 0 ? 0 : undefined } = faults;
+  if (!isAffected(seed, connection, share)) return [];
+  const draws = { seed, connection };
+  const timed = clock ? { clock } : {};
+  const stages: TransformStream<Uint8Array, Uint8Array>[] = [];
+  const add = <T>(
+    value: T | undefined,
+    stage: (value: T) => TransformStream<Uint8Array, Uint8Array>,
+  ) => {
+    if (value !== undefined) stages.push(stage(value));
+  };
+  // What changes bytes comes first, so that nothing waits that never goes back.
+  // Then what delays them: latency counts from when they were read, and the
+  // rate is that of the delayed bytes. What shapes writes and the end comes
+  // last, or the stages before would undo it.
+  add(faults.limit, limit);
+  add(faults.corrupt, (value) => corrupt(value, draws));
+  add(delay, (value) => latency(value, { jitter, mode, ...draws, ...timed }));
+  add(faults.rate, (value) => rate(value, timed));
+  add(faults.slice, slice);
+  add(faults.slowClose, (value) => slowClose(value, timed));
+  return stages;
+}
+
+/**
+ * How long a connection is a black hole, in seconds; undefined if it is none.
+ *
+ * @param connection The connection's number at its listener.
+ */
+export function blackholeSeconds(
+  { seed, share = 1, blackhole }: SeededFaults,
+  connection: number,
+): number | undefined {
+  return isAffected(seed, connection, share) ? blackhole : undefined;
+}
+
+/** What happens to the n-th datagram of a listener. */
+export interface DatagramFaults {
+  /** Whether it is dropped. */
+  drop(n: number): boolean;
+  /** Seconds that it waits before it goes back. */
+  delay(n: number): number;
+  /** What goes back: `bytes` itself, or a copy with bytes that are wrong. */
+  corrupt(n: number, bytes: Uint8Array): Uint8Array;
+}
+
+/** The faults of a listener of datagrams. */
+export function datagramFaults(faults: SeededFaults): DatagramFaults {
+  const { seed, share = 1, loss = 0, latency = 0, jitter = 0 } = faults;
+  const probability = faults.corrupt ?? 0;
+  const affected = (n: number) => isAffected(seed, n, share);
+  return {
+    drop: (n) => affected(n) && isLost(seed, n, loss),
+    delay: (n) =>
+      affected(n) ? delayOf(latency, jitter, fraction("jitter", seed, n)) : 0,
+    corrupt: (n, bytes) =>
+      affected(n)
+        ? corrupter(probability, hash("corrupt", seed, n))(bytes)
+        : bytes,
+  };
+}

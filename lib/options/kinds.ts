@@ -1,0 +1,450 @@
+/**
+ * The kinds of values that options have: how each is written on the command
+ * line, in a URL and in the API, and what is said if it is written wrong.
+ *
+ * @module
+ */
+
+import {
+  describeChoice,
+  describeRange,
+  inRange,
+  quote,
+  type Range,
+  show,
+} from "../util/check.ts";
+
+/** One way to give a value. */
+export interface Form<Given, Value> {
+  /** What it takes, as a phrase: "a whole number from 1 to 10". */
+  readonly takes: string;
+  /** The value that was given, or `undefined` if it is none of this kind. */
+  read(given: Given): Value | undefined;
+}
+
+/** A value in text. */
+export interface TextForm<Value> extends Form<string, Value> {
+  /** What stands for the value in the help. */
+  readonly placeholder: string;
+}
+
+/** A range with both ends. */
+export type Bounds = Range & { readonly max: number };
+
+/**
+ * A kind of value. `Value` is what users of the API give, `Resolved` what the
+ * server gets.
+ */
+export interface Kind<Value, Resolved = Value> {
+  /** The range, where it is a number. */
+  readonly range?: Bounds;
+  /** On the command line; without it, the option is a switch. */
+  readonly option?: TextForm<Value>;
+  /** In the URL of a listener, percent-decoded. */
+  readonly parameter?: TextForm<Value>;
+  /** In the API. */
+  readonly value: Form<unknown, Resolved>;
+  /** What the API throws. */
+  readonly error: typeof RangeError | typeof TypeError;
+  /** Whether the command line names a file that holds the value. */
+  readonly inFile?: boolean;
+  /** Whether no message may show it. */
+  readonly secret?: boolean;
+}
+
+/**
+ * Reads a value that was written on a command line or in a URL.
+ *
+ * @throws {Error} If it is none, or absent where one is needed. The message is
+ * one line that begins with the name.
+ */
+export function readText<Value>(
+  name: string,
+  { takes, read }: Form<string, Value>,
+  text: string | undefined,
+): Value {
+  if (text === undefined) {
+    throw new Error(`${name} takes ${takes}, and none is given`);
+  }
+  const value = text === "" ? undefined : read(text);
+  if (value !== undefined) return value;
+  throw new Error(`${name} takes ${takes}, not ${quote(text)}`);
+}
+
+/**
+ * Reads a value that the API was given.
+ *
+ * @throws {RangeError} If it is no number of the range.
+ * @throws {TypeError} If it is of another kind. Either message begins with the
+ * name.
+ */
+export function checkValue<Resolved>(
+  name: string,
+  kind: Pick<Kind<unknown, Resolved>, "value" | "error" | "secret">,
+  given: unknown,
+): Resolved {
+  const value = kind.value.read(given);
+  if (value !== undefined) return value;
+  const instead = kind.secret ? "" : `, not ${show(given)}`;
+  throw new kind.error(`${name} must be ${kind.value.takes}${instead}`);
+}
+
+/** A whole number, in decimal digits. */
+export function whole(
+  placeholder: string,
+  min: number,
+  max: number,
+): Kind<number> {
+  const range = { min, max };
+  const text = digits(placeholder, range);
+  return { ...numeric(range), option: text, parameter: text };
+}
+
+/** A number, fractions too. */
+export function decimal(
+  placeholder: string,
+  min: number,
+  max: number,
+): Kind<number> {
+  const range = { min, max, fraction: true };
+  const text: TextForm<number> = {
+    placeholder,
+    takes: describeRange(range),
+    read: (text) => withUnit(text, DECIMAL, NO_UNIT, range),
+  };
+  return { ...numeric(range), option: text, parameter: text };
+}
+
+/**
+ * Seconds: whole ones on the command line, with a unit in a URL, any in the API.
+ */
+export function seconds(min: number, max: number): Kind<number> {
+  const range = { min, max, fraction: true };
+  return {
+    ...numeric(range),
+    option: digits("s", { min, max }),
+    parameter: {
+      placeholder: "duration",
+      takes: `a duration from ${min} to ${max} s, such as 250ms, 2s or 1m`,
+      read: (text) => withUnit(text, DECIMAL, DURATIONS, range),
+    },
+  };
+}
+
+/** Bytes: in a URL with a unit, too. */
+export function bytes({ min, max }: Bounds): Kind<number> {
+  const range = { min, max };
+  return {
+    ...numeric(range),
+    option: digits("bytes", range),
+    parameter: {
+      placeholder: "size",
+      takes: `a size from ${min} to ${max} bytes, such as 512, 64k or 64Ki`,
+      read: (text) => withUnit(text, WHOLE, SIZES, range),
+    },
+  };
+}
+
+/** One of some words. */
+export function word<Word extends string>(
+  words: readonly Word[],
+): Kind<Word> {
+  const read = (given: unknown) => words.find((word) => word === given);
+  const text = {
+    placeholder: words.join("|"),
+    takes: words.join(" or "),
+    read,
+  };
+  return {
+    option: text,
+    parameter: text,
+    value: { takes: describeChoice(words), read },
+    error: TypeError,
+  };
+}
+
+/** On or off: on the command line a switch, without a value. */
+export function toggle(): Kind<boolean> {
+  return {
+    parameter: {
+      placeholder: "on|off",
+      takes: "on or off",
+      read: (text) => text === "on" || (text === "off" ? false : undefined),
+    },
+    value: {
+      takes: "true or false",
+      read: (given) => typeof given === "boolean" ? given : undefined,
+    },
+    error: TypeError,
+  };
+}
+
+/** Text that `read` accepts: all but the empty one, if it is left out. */
+export function text(
+  placeholder: string,
+  takes: string,
+  read: (text: string) => string | undefined = (text) => text || undefined,
+): Kind<string> {
+  const form = { placeholder, takes, read };
+  return {
+    option: unlikeOption(form),
+    parameter: form,
+    value: {
+      takes,
+      read: (given) => typeof given === "string" ? read(given) : undefined,
+    },
+    error: TypeError,
+  };
+}
+
+/** PEM text, in a file for the command line. What it holds is never shown. */
+export function pem(): Kind<string> {
+  return {
+    option: unlikeOption({
+      placeholder: "file",
+      takes: "a file name",
+      read: (name) => name,
+    }),
+    value: {
+      takes: "PEM text, which has -----BEGIN in it",
+      read: (given) =>
+        typeof given === "string" && given.includes("-----BEGIN ")
+          ? given
+          : undefined,
+    },
+    error: TypeError,
+    inFile: true,
+    secret: true,
+  };
+}
+
+/** Addresses and networks, joined by commas; an array in the API. */
+export function cidrs(): Kind<string[]> {
+  return list("cidr", "addresses or networks", "10.0.0.0/8", checkCidr);
+}
+
+/** Names of protocols that TLS can agree on, as long as RFC 7301 allows. */
+export function protocols(): Kind<string[]> {
+  const accepts = (name: string) => name !== "" && byteLength(name) <= 255;
+  return list("name", "protocol names of 1 to 255 bytes", "h2", accepts);
+}
+
+/** Where to listen, `[host:]port`; the API takes a bare number, too. */
+export function endpoint(
+  defaultHost: string,
+  port: Bounds,
+): Kind<string | number, { host: string; port: number }> {
+  const takes =
+    `[host:]port with a port from ${port.min} to ${port.max}, such as 9090 or 127.0.0.1:9090`;
+  const resolve = (text: string) => {
+    const { bracketed, name, digits } = ENDPOINT.exec(text)?.groups ?? {};
+    const number = Number(digits ?? NaN);
+    if (!inRange(number, port)) return undefined;
+    return { host: bracketed ?? name ?? defaultHost, port: number };
+  };
+  return {
+    option: unlikeOption({
+      placeholder: "[host:]port",
+      takes,
+      read: (text) => resolve(text) && text,
+    }),
+    value: {
+      takes,
+      read: (given) =>
+        typeof given === "string" || typeof given === "number"
+          ? resolve(`${given}`)
+          : undefined,
+    },
+    error: TypeError,
+  };
+}
+
+/**
+ * Listeners, as URLs or as objects. What is in them is read by those who know
+ * the parameters.
+ */
+export function listeners(): Kind<
+  string | object | (string | object)[],
+  (string | object)[]
+> {
+  return {
+    option: unlikeOption({
+      placeholder: "url",
+      takes: "the URL of a listener, such as tcp://127.0.0.1:1050",
+      read: (url) => url,
+    }),
+    value: {
+      takes: "the URL of a listener, its options, or an array of such",
+      read: (given) => {
+        const all: unknown[] = Array.isArray(given) ? given : [given];
+        return all.length > 0 && all.every(isListener) ? all : undefined;
+      },
+    },
+    error: TypeError,
+  };
+}
+
+/** A certificate's SHA-256, which the API hands on as 64 small hex digits. */
+export function fingerprint(): Kind<string> {
+  return text(
+    "sha256",
+    "a SHA-256 fingerprint: 32 bytes in hex, with colons or without",
+    (text) => {
+      const digits = text.toLowerCase();
+      return /^[0-9a-f]{2}(:?[0-9a-f]{2}){31}$/.test(digits)
+        ? digits.replaceAll(":", "")
+        : undefined;
+    },
+  );
+}
+
+/** What ends something early, in the API only. */
+export function abortSignal(): Kind<AbortSignal> {
+  return {
+    value: {
+      takes: "an AbortSignal",
+      read: (given) => given instanceof AbortSignal ? given : undefined,
+    },
+    error: TypeError,
+  };
+}
+
+/** A function, in the API only. */
+// deno-lint-ignore no-explicit-any -- a function of any kind
+export function callback<F extends (...args: any[]) => unknown>(): Kind<F> {
+  return {
+    value: {
+      takes: "a function",
+      read: (given) => typeof given === "function" ? given as F : undefined,
+    },
+    error: TypeError,
+  };
+}
+
+/** Whether the text is an IPv4 or IPv6 address, or a network of either. */
+export function checkCidr(text: string): boolean {
+  const [address = "", length, ...more] = text.split("/");
+  const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  if (length === undefined) return bits > 0;
+  return more.length === 0 && /^(0|[1-9][0-9]{0,2})$/.test(length) &&
+    Number(length) <= bits;
+}
+
+/** Whether the text is an IPv6 address, without brackets or zone. */
+export function isIPv6(text: string): boolean {
+  return /^[0-9a-fA-F:.]+$/.test(text) && URL.canParse(`http://[${text}]`);
+}
+
+/** Bytes of the text in UTF-8. */
+export function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+const WHOLE = /^(?<digits>[0-9]+)(?<unit>[a-zA-Z]*)$/;
+const DECIMAL = /^(?<digits>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?<unit>[a-zA-Z]*)$/;
+const ENDPOINT =
+  /^(?:(?:\[(?<bracketed>[^\[\]]+)\]|(?<name>[^:\[\]\s]+)):)?(?<digits>[0-9]+)$/;
+
+function isListener(given: unknown): given is string | object {
+  return typeof given === "string" ||
+    typeof given === "object" && given !== null && !Array.isArray(given);
+}
+
+/** What so many of each unit are; the unit "" is that of a bare number. */
+type Units = Record<string, (count: number) => number>;
+
+const NO_UNIT: Units = { "": (count) => count };
+
+/** In seconds. */
+const DURATIONS: Units = {
+  "": (seconds) => seconds,
+  ms: (milliseconds) => milliseconds / 1000,
+  s: (seconds) => seconds,
+  m: (minutes) => minutes * 60,
+};
+
+/** In bytes. */
+const SIZES: Units = {
+  "": (bytes) => bytes,
+  k: (thousands) => thousands * 1000,
+  M: (millions) => millions * 1000 ** 2,
+  Ki: (kibibytes) => kibibytes * 1024,
+  Mi: (mebibytes) => mebibytes * 1024 ** 2,
+};
+
+/** What all numbers have in common. */
+function numeric(
+  range: Bounds,
+): Pick<Kind<number>, "range" | "value" | "error"> {
+  return {
+    range,
+    value: {
+      takes: describeRange(range),
+      read: (given) => inRange(given, range) ? given : undefined,
+    },
+    error: RangeError,
+  };
+}
+
+function digits(placeholder: string, range: Range): TextForm<number> {
+  return {
+    placeholder,
+    takes: describeRange(range),
+    read: (text) => withUnit(text, WHOLE, NO_UNIT, range),
+  };
+}
+
+function withUnit(
+  text: string,
+  pattern: RegExp,
+  units: Units,
+  range: Range,
+): number | undefined {
+  const { digits, unit = "" } = pattern.exec(text)?.groups ?? {};
+  if (digits === undefined || !Object.hasOwn(units, unit)) return undefined;
+  const value = units[unit]!(Number(digits));
+  return inRange(value, range) ? value : undefined;
+}
+
+/** What looks like another option is no value of this one. */
+function unlikeOption<Value>(form: TextForm<Value>): TextForm<Value> {
+  return {
+    ...form,
+    read: (text) => text.startsWith("-") ? undefined : form.read(text),
+  };
+}
+
+function list(
+  placeholder: string,
+  items: string,
+  example: string,
+  accepts: (item: string) => boolean,
+): Kind<string[]> {
+  const form: TextForm<string[]> = {
+    placeholder: `${placeholder},...`,
+    takes: `${items} joined by commas, such as ${example}`,
+    read: (text) => {
+      const parts = text.split(",");
+      return parts.every(accepts) ? parts : undefined;
+    },
+  };
+  return {
+    option: form,
+    parameter: form,
+    value: {
+      takes: `an array of ${items}, such as ["${example}"]`,
+      read: (given) =>
+        Array.isArray(given) && given.length > 0 &&
+          given.every((item) => typeof item === "string" && accepts(item))
+          ? [...given]
+          : undefined,
+    },
+    error: TypeError,
+  };
+}
+
+function isIPv4(text: string): boolean {
+  const parts = text.split(".");
+  return parts.length === 4 &&
+    parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && +part <= 255);
+}

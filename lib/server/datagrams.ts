@@ -1,0 +1,102 @@
+/**
+ * UDP echo: each datagram goes back to its sender (RFC 862).
+ *
+ * @module
+ */
+
+import { reads } from "../connection/read_scheduler.ts";
+import { toAddress } from "../net/address.ts";
+import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
+import { eventLoopTurn, pause } from "../util/async.ts";
+import type { Service } from "./service.ts";
+
+/** Datagrams in a row before the connections that are served get their turn. */
+const DATAGRAMS_PER_TURN = 32;
+
+/** Most bytes that wait to go back late; more is dropped, as networks do. */
+const MAX_DELAYED = 1024 * 1024;
+
+/** Milliseconds to wait after an error, lest one that stays uses up a core. */
+const ERROR_PAUSE = 10;
+
+/** Answers the datagrams of a socket until it is closed. */
+export class Datagrams {
+  readonly #socket: Deno.DatagramConn;
+  readonly #service: Service;
+  readonly #closing = new AbortController();
+  /** Datagrams that wait to go back, and their bytes. */
+  readonly #delayed = new Set<Promise<void>>();
+  #delayedBytes = 0;
+  #count = 0;
+
+  constructor(socket: Deno.DatagramConn, service: Service) {
+    this.#socket = socket;
+    this.#service = service;
+    this.#serve();
+  }
+
+  /**
+   * Stops receiving, sends what is delayed for so many seconds at most, and
+   * closes. Doing so twice is fine.
+   */
+  async shutdown(timeout: number): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    const over = new AbortController();
+    await Promise.race([
+      Promise.all(this.#delayed),
+      pause(timeout * 1000, over.signal),
+    ]);
+    over.abort();
+    this.#socket.close();
+  }
+
+  async #serve(): Promise<void> {
+    const { signal } = this.#closing;
+    const buffer = new Uint8Array(MAX_DATAGRAM);
+    while (!signal.aborted) {
+      if (reads.paused) await reads.resumed();
+      try {
+        const [datagram, source] = await this.#socket.receive(buffer);
+        reads.answers++;
+        if (!signal.aborted) {
+          await this.#answer(datagram, source as Deno.NetAddr);
+        }
+      } catch {
+        // An answer that did not arrive may be reported here: it ends nothing.
+        await pause(ERROR_PAUSE, signal);
+      }
+      if (++this.#count % DATAGRAMS_PER_TURN === 0) await eventLoopTurn();
+    }
+  }
+
+  async #answer(datagram: Uint8Array, source: Deno.NetAddr): Promise<void> {
+    const { counters, rules: { access }, datagramFaults: faults } =
+      this.#service;
+    counters.datagramIn(datagram.length);
+    if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) return;
+    if (access && !access.allows(toAddress(source).hostname)) return;
+    const number = this.#count + 1;
+    if (faults?.drop(number)) return;
+    const bytes = faults?.corrupt(number, datagram) ?? datagram;
+    const delay = faults?.delay(number) ?? 0;
+    if (delay === 0) await this.#send(bytes, source);
+    else this.#sendLater(bytes.slice(), source, delay);
+  }
+
+  #sendLater(bytes: Uint8Array, source: Deno.NetAddr, delay: number): void {
+    if (this.#delayedBytes + bytes.length > MAX_DELAYED) return;
+    this.#delayedBytes += bytes.length;
+    const sent = pause(delay * 1000).then(() => this.#send(bytes, source))
+      .catch(() => {}).then(() => {
+        this.#delayedBytes -= bytes.length;
+        this.#delayed.delete(sent);
+      });
+    this.#delayed.add(sent);
+  }
+
+  async #send(bytes: Uint8Array, source: Deno.NetAddr): Promise<void> {
+    await this.#socket.send(bytes, source);
+    this.#service.counters.datagramOut(bytes.length);
+  }
+}

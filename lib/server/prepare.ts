@@ -1,0 +1,51 @@
+/**
+ * What is made once for a server and all its threads before they listen: the
+ * certificate, and the seeds of faults.
+ *
+ * @module
+ */
+
+import { drawSeed } from "../util/random.ts";
+import type { ListenerSettings, Settings } from "../options/options.ts";
+
+/**
+ * Fills in a certificate, if one is needed, and the seeds of faults, and tells
+ * of both.
+ *
+ * @throws {Error} If the certificate or its key cannot be used.
+ */
+export async function prepare(settings: Settings): Promise<Settings> {
+  return withSeeds(await withCertificate(settings));
+}
+
+async function withCertificate(settings: Settings): Promise<Settings> {
+  const { listeners, onEvent } = settings;
+  const tls = listeners.filter(({ transport }) => transport === "tls");
+  if (tls.length === 0) return settings;
+  const { checkCertificate, fingerprint, makeCertificate } = await import(
+    "../net/certificate.ts"
+  );
+  const { cert, key } = settings.tlsCert && settings.tlsKey
+    ? { cert: settings.tlsCert, key: settings.tlsKey }
+    : await makeCertificate(tls.map(({ host }) => host));
+  await checkCertificate(cert, key);
+  onEvent({ type: "certificate", fingerprint: await fingerprint(cert) });
+  return { ...settings, tlsCert: cert, tlsKey: key };
+}
+
+function withSeeds(settings: Settings): Settings {
+  const listeners = settings.listeners.map((listener) => {
+    const { faults } = listener;
+    if (!faults || faults.seed !== undefined) return listener;
+    const seed = drawSeed();
+    settings.onEvent({ type: "seed", listener: nameOf(listener), seed });
+    return { ...listener, faults: { ...faults, seed } };
+  });
+  return { ...settings, listeners };
+}
+
+/** As it was asked for: it has no port of its own yet. */
+function nameOf({ transport, host, port, path }: ListenerSettings): string {
+  if (transport === "unix") return `unix:${path}`;
+  return `${transport}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,192 @@
+/**
+ * One connection from its accept to its end: admission, greeting, handler, FIN.
+ *
+ * @module
+ */
+
+import { admit, asksAnything } from "../connection/admission.ts";
+import { SocketConnection } from "../connection/connection.ts";
+import { withReadAhead } from "../connection/read_ahead.ts";
+import { Socket } from "../connection/socket.ts";
+import { type Address, showAddress, toAddress } from "../net/address.ts";
+import type { RawWire } from "../net/transport.ts";
+import type {
+  ConnectionEvent,
+  Ending,
+  RejectedEvent,
+  RejectReason,
+  Verdict,
+} from "../telemetry/events.ts";
+import { isNetworkError } from "../net/errors.ts";
+import { reasonOf } from "../util/text.ts";
+import type { Service } from "./service.ts";
+
+/** What a connection tells when it has ended. */
+export type EndEvent = ConnectionEvent | RejectedEvent;
+
+/** A connection that has been accepted, and has not ended. */
+export class ServedConnection {
+  readonly socket: Socket;
+  readonly service: Service;
+  /** Counts the connections of its listener, from 1. */
+  readonly number: number;
+  /** Whether its handler has not been called yet. */
+  admitting = true;
+  readonly #peer: Deno.Addr;
+  readonly #start = performance.now();
+  readonly #onEnd: (connection: ServedConnection, event: EndEvent) => void;
+  #client: Address | undefined;
+  /** Gives back what its address has been counted for. */
+  #leave: (() => void) | undefined;
+  #ended = false;
+
+  /** @param onEnd Called once, when it has ended. */
+  constructor(
+    wire: RawWire,
+    service: Service,
+    onEnd: (connection: ServedConnection, event: EndEvent) => void,
+  ) {
+    this.service = service;
+    this.number = ++service.connections;
+    service.counters.accept();
+    this.#onEnd = onEnd;
+    this.#peer = wire.remoteAddr;
+    this.socket = new Socket(wire, service.context, () => this.end());
+  }
+
+  /** The address at the other end of the socket. */
+  get peer(): Address {
+    return toAddress(this.#peer);
+  }
+
+  /** The client's address: what a PROXY header says, else the peer. */
+  get client(): Address {
+    return this.#client ?? this.peer;
+  }
+
+  /** Seconds since it was accepted, to the millisecond. */
+  get seconds(): number {
+    return Math.round(performance.now() - this.#start) / 1000;
+  }
+
+  /** Whether no byte has moved for the idle time-out. */
+  get isIdle(): boolean {
+    const { idleSweeps } = this.service;
+    return idleSweeps > 0 && this.socket.sweepsIdle >= idleSweeps;
+  }
+
+  /**
+   * Ends it as idle. Where it waits for input, what it holds is sent before, and
+   * it has until the next sweep.
+   */
+  endIdle(): void {
+    const { socket } = this;
+    const stuck = !socket.reading || !socket.inputOpen;
+    socket.giveUp("idle");
+    if (stuck) this.end();
+  }
+
+  /** Serves it to its end. Never rejects. */
+  async run(): Promise<void> {
+    const { service, socket } = this;
+    try {
+      if (asksAnything(socket.wire, service.rules) && !await this.#admit()) {
+        return;
+      }
+      if (service.settings.greeting) await this.#greet();
+      this.admitting = false;
+      const connection = new SocketConnection(socket, this.#client);
+      await service.handler(connection, this);
+      await socket.linger();
+      this.end();
+    } catch (error) {
+      this.end({ error });
+    }
+  }
+
+  /** Ends it at once. Doing so twice is fine. */
+  end(failure?: { error: unknown }): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { service, socket, seconds } = this;
+    const ending = endingOf(socket.reason, failure);
+    socket.close();
+    this.#leave?.();
+    const { bytesIn, bytesOut } = socket;
+    service.counters.close(ending, seconds, bytesIn, bytesOut);
+    this.#onEnd(this, {
+      type: "connection",
+      ...this.#who(),
+      bytesIn,
+      bytesOut,
+      seconds,
+      ending,
+      ...ending === "failed" && { reason: reasonOf(failure?.error) },
+    });
+  }
+
+  /** @returns Whether it may be served; if not, it has been ended. */
+  async #admit(): Promise<boolean> {
+    const { service: { rules }, socket } = this;
+    const admission = await admit(socket.wire, rules, socket.signal);
+    if ("rejected" in admission) {
+      if (rules.proxy) this.#client = admission.client;
+      this.#reject(admission.rejected, admission.detail);
+      return false;
+    }
+    if ("ended" in admission) {
+      this.end();
+      return false;
+    }
+    this.#leave = admission.leave;
+    if (this.#ended) admission.leave();
+    if (rules.proxy) this.#client = admission.client;
+    socket.wire = withReadAhead(admission.wire, admission.readAhead);
+    return !this.#ended;
+  }
+
+  #reject(reason: RejectReason, detail: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.socket.close();
+    this.service.counters.reject(reason);
+    this.#onEnd(this, { type: "rejected", ...this.#who(), reason, detail });
+  }
+
+  /** Says who answers, in a line of JSON that is not counted as echo. */
+  async #greet(): Promise<void> {
+    const { service, number } = this;
+    const line = JSON.stringify({
+      name: service.server,
+      listener: service.name,
+      peer: showAddress(this.peer),
+      client: showAddress(this.client),
+      connection: number,
+    });
+    let rest = new TextEncoder().encode(line + "\n");
+    while (rest.length > 0) {
+      rest = rest.subarray(await this.socket.wire.write(rest));
+    }
+  }
+
+  #who(): Pick<
+    ConnectionEvent,
+    "listener" | "connection" | "remoteAddr" | "peerAddr"
+  > {
+    return {
+      listener: this.service.name,
+      connection: this.number,
+      remoteAddr: this.client,
+      ...this.#client && { peerAddr: this.peer },
+    };
+  }
+}
+
+function endingOf(
+  reason: Verdict | undefined,
+  failure?: { error: unknown },
+): Ending {
+  if (reason) return reason;
+  if (!failure) return "closed";
+  return isNetworkError(failure.error) ? "reset" : "failed";
+}

@@ -1,0 +1,121 @@
+/**
+ * What the connections of one listener have in common.
+ *
+ * @module
+ */
+
+import type { AdmissionRules } from "../connection/admission.ts";
+import type { Access } from "../connection/access.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Pulse, SocketContext } from "../connection/socket.ts";
+import type { DatagramFaults, SeededFaults } from "../faults/faults.ts";
+import { CidrSet } from "../net/cidr.ts";
+import type {
+  FaultSettings,
+  ListenerSettings,
+  Settings,
+} from "../options/options.ts";
+import type { Counters } from "../telemetry/counters.ts";
+import { seedOf } from "../util/random.ts";
+import { echoOf } from "./echo.ts";
+
+/** A handler that knows which connection of its listener it serves. */
+export type NumberedHandler = (
+  connection: Connection,
+  served: {
+    /** Counts the connections of the listener, from 1. */
+    readonly number: number;
+    /** Seconds since it was accepted. */
+    readonly seconds: number;
+  },
+) => Promise<void>;
+
+/** One listener as its connections see it. It outlives the listener. */
+export interface Service {
+  /** Its place among the listeners. */
+  readonly index: number;
+  /** The listener's name, with its scheme. */
+  readonly name: string;
+  /** Who answers, as a greeting says. */
+  readonly server: string;
+  readonly settings: ListenerSettings;
+  /** What its sockets share. */
+  readonly context: SocketContext;
+  readonly counters: Counters;
+  readonly handler: NumberedHandler;
+  /** What is asked before the handler. */
+  readonly rules: AdmissionRules;
+  /** What datagrams meet, if there are any. */
+  readonly datagramFaults: DatagramFaults | undefined;
+  /** Idle sweeps after which a connection is idle; 0: never. */
+  readonly idleSweeps: number;
+  /** Connections accepted so far. */
+  connections: number;
+}
+
+/** What a service is made of, beside its server's settings. */
+export interface ServiceParts {
+  index: number;
+  name: string;
+  settings: ListenerSettings;
+  pulse: Pulse;
+  counters: Counters;
+  /** Who may connect; one for all listeners. */
+  access: Access | undefined;
+  /** Seconds between two idle sweeps. */
+  sweepSeconds: number;
+  /** Aborts when a drain begins. */
+  draining: AbortSignal;
+}
+
+/** Makes the service of a listener. */
+export async function makeService(
+  server: Settings,
+  parts: ServiceParts,
+): Promise<Service> {
+  const { index, name, settings, counters, access, sweepSeconds, pulse } =
+    parts;
+  const { idleTimeout, mode, proxy } = settings;
+  return {
+    index,
+    name,
+    server: server.name,
+    settings,
+    counters,
+    rules: { access, proxy: proxy.length > 0 ? new CidrSet(proxy) : undefined },
+    datagramFaults: await datagramFaultsOf(settings),
+    context: {
+      pulse,
+      finishesLines: mode === "line",
+      slowLinger: server.shutdownTimeout * 1000,
+    },
+    handler: await handlerOf(server, settings, parts.draining),
+    // A byte may have moved at any time before the sweep that counts as its
+    // first.
+    idleSweeps: idleTimeout > 0 ? Math.ceil(idleTimeout / sweepSeconds) + 1 : 0,
+    connections: 0,
+  };
+}
+
+async function handlerOf(
+  { handler }: Settings,
+  settings: ListenerSettings,
+  draining: AbortSignal,
+): Promise<NumberedHandler> {
+  if (handler) return (connection) => handler(connection);
+  if (!settings.faults) return echoOf(settings);
+  const { faultyEcho } = await import("./faulty_echo.ts");
+  return faultyEcho(settings, seeded(settings.faults), draining);
+}
+
+async function datagramFaultsOf(
+  { transport, faults }: ListenerSettings,
+): Promise<DatagramFaults | undefined> {
+  if (transport !== "udp" || !faults) return undefined;
+  const { datagramFaults } = await import("../faults/faults.ts");
+  return datagramFaults(seeded(faults));
+}
+
+function seeded(faults: FaultSettings): SeededFaults {
+  return { ...faults, seed: seedOf(faults.seed) };
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { ReadScheduler } from "../../../lib/connection/read_scheduler.ts";
+import { eventLoopTurn } from "../../../lib/util/async.ts";
+
+/** Turns the event loop so often. */
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await eventLoopTurn();
+}
+
+function roundOf(reads: ReadScheduler): Promise<void> {
+  return new Promise((resolve) => reads.round(resolve));
+}
+
+Deno.test("ReadScheduler lets reads begin unless there is a round", async () => {
+  const reads = new ReadScheduler();
+  assert.equal(reads.paused, false);
+  const round = roundOf(reads);
+  assert.equal(reads.paused, true);
+  await round;
+  await reads.resumed();
+  assert.equal(reads.paused, false);
+});
+
+Deno.test("ReadScheduler proves a round before any read begins again", async () => {
+  const reads = new ReadScheduler();
+  const order: string[] = [];
+  reads.round(() => order.push("proven"));
+  await reads.resumed().then(() => order.push("resumed"));
+  assert.deepEqual(order, ["proven", "resumed"]);
+});
+
+Deno.test("ReadScheduler ends no round within 62 turns of an answer", async () => {
+  const reads = new ReadScheduler();
+  let proven = false;
+  reads.round(() => proven = true);
+  for (let answer = 0; answer < 5; answer++) {
+    await turns(61);
+    assert.equal(proven, false);
+    reads.answers++;
+  }
+  while (!proven) await eventLoopTurn();
+});
+
+Deno.test("ReadScheduler gives a round of its own to who asks during another", async () => {
+  const reads = new ReadScheduler();
+  const ended: string[] = [];
+  reads.round(() => ended.push("first"));
+  await turns(30);
+  const later = new Promise<void>((resolve) => {
+    reads.round(() => {
+      ended.push("second");
+      resolve();
+    });
+  });
+  // Half of the first round was over when the second was asked for.
+  await turns(50);
+  assert.deepEqual(ended, ["first"]);
+  await later;
+  assert.deepEqual(ended, ["first", "second"]);
+});
+
+Deno.test("ReadScheduler shares a round among all who ask for the next", async () => {
+  const reads = new ReadScheduler();
+  const ended: number[] = [];
+  for (const asker of [1, 2, 3]) reads.round(() => ended.push(asker));
+  await roundOf(reads);
+  assert.deepEqual(ended, [1, 2, 3]);
+});
