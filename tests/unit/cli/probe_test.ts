@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import type { ProbeCommand } from "../../../lib/cli/command.ts";
 import {
-  type ProbeCommand,
   probeCommand,
   type ProbeSurroundings,
   type Screen,
