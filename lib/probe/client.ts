@@ -9,6 +9,7 @@ import { causeOf, kindOf, type ProbeWire } from "./connect.ts";
 import { GreetingReader } from "./greeting.ts";
 import { allocate, type Memory, type Payload } from "./payload.ts";
 import type { ProbeSettings } from "./options.ts";
+import type { ProbeErrors } from "./report.ts";
 import type { Tally } from "./tally.ts";
 import { type Findings, Verifier } from "./verifier.ts";
 
@@ -45,9 +46,8 @@ export class Client implements Findings {
   readonly #verifier: Verifier;
   readonly #greeting: GreetingReader | undefined;
   readonly #inFlight: number;
-  readonly #line: Memory;
-  /** The lines of one write. */
-  readonly #out: Uint8Array<ArrayBuffer>;
+  /** The lines under way, each at the place of its number's remainder. */
+  readonly #lines: Memory;
   /** When each line under way was due and sent, by its number's remainder. */
   readonly #due: Float64Array;
   readonly #sent: Float64Array;
@@ -62,7 +62,6 @@ export class Client implements Findings {
   #now = 0;
   #finishing: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
-  #aborted = false;
 
   /**
    * @param wire The connection.
@@ -81,15 +80,15 @@ export class Client implements Findings {
     this.#number = number;
     this.#source = source;
     this.#context = context;
-    this.#verifier = new Verifier(payload, number, this);
     this.#greeted = !settings.greeting;
     if (settings.greeting) this.#greeting = new GreetingReader();
     this.#greetingSince = performance.now();
     this.#inFlight = settings.inFlight;
-    this.#line = allocate(payload.size);
-    this.#out = settings.inFlight === 1
-      ? this.#line.bytes
-      : new Uint8Array(settings.inFlight * payload.size);
+    this.#lines = allocate(settings.inFlight * payload.size);
+    this.#verifier = new Verifier(payload, number, this, {
+      memory: this.#lines,
+      lines: settings.inFlight,
+    });
     this.#due = new Float64Array(settings.inFlight);
     this.#sent = new Float64Array(settings.inFlight);
   }
@@ -161,7 +160,6 @@ export class Client implements Findings {
 
   /** Closes at once; what is under way does not count. */
   abort(): void {
-    this.#aborted = true;
     this.#close();
   }
 
@@ -240,27 +238,29 @@ export class Client implements Findings {
   #send(now: number, wasFull = this.#isFull()): void {
     if (this.#writing || !this.#greeted || this.#closed) return;
     if (!wasFull) this.#source.wasFree(now);
-    const { payload } = this.#context;
-    let lines = 0;
-    for (let room = this.#inFlight - this.#underWay(); room > 0; room--) {
+    const { payload, tally } = this.#context;
+    const first = this.#next % this.#inFlight;
+    // Up to the end of the memory: what is beyond is sent once this is written.
+    const most = Math.min(
+      this.#inFlight - this.#underWay(),
+      this.#inFlight - first,
+    );
+    let end = first;
+    for (; end < first + most; end++) {
       const due = this.#source.take(now);
       if (Number.isNaN(due)) break;
-      const slot = this.#next % this.#inFlight;
-      this.#due[slot] = due;
-      this.#sent[slot] = now;
-      payload.fill(this.#line, this.#number, this.#next++);
-      if (this.#inFlight > 1) {
-        this.#out.set(this.#line.bytes, lines * payload.size);
-      }
-      lines++;
+      this.#due[end] = due;
+      this.#sent[end] = now;
+      const start = end * payload.size;
+      payload.fill(this.#lines, this.#number, this.#next++, start);
     }
-    if (lines === 0) return;
-    this.#context.tally.lastSent = now;
-    const { size } = payload;
+    if (end === first) return;
+    tally.lastSent = now;
+    const { bytes } = this.#lines;
     this.#write(
-      lines === this.#inFlight
-        ? this.#out
-        : this.#out.subarray(0, lines * size),
+      end - first === this.#inFlight
+        ? bytes
+        : bytes.subarray(first * payload.size, end * payload.size),
     );
   }
 
@@ -286,11 +286,8 @@ export class Client implements Findings {
   };
 
   /** Counts the lines that are under way as errors, once. */
-  #end(
-    kind: "lost" | "reset" | "timeout" | "refused" | "wrong",
-    what: string,
-  ): void {
-    if (this.#closed || this.#aborted) return;
+  #end(kind: keyof ProbeErrors, what: string): void {
+    if (this.#closed) return;
     const lines = this.#underWay();
     const { tally } = this.#context;
     this.#expired = this.#next;

@@ -58,22 +58,20 @@ export class Payload {
     this.#scratch = allocate(size);
   }
 
-  /** Writes the line of that name. */
-  fill({ bytes, words }: Memory, connection: number, number: number): void {
-    const low = number % HALF;
-    const high = (number - low) / HALF;
-    writeDigits(bytes, 0, connection);
-    writeDigits(bytes, CONNECTION_DIGITS, high);
-    writeDigits(bytes, CONNECTION_DIGITS * 2, low);
-    let word = this.#draw(connection, low ^ high);
-    for (let i = HEADER / 4; i < words.length; i++) {
-      // Marsaglia's xorshift32.
-      word ^= word << 13;
-      word ^= word >>> 17;
-      word ^= word << 5;
-      words[i] = withoutLF(word);
+  /** Writes the line of that name into memory, from byte `start` on. */
+  fill(
+    memory: Memory,
+    connection: number,
+    number: number,
+    start = 0,
+  ): void {
+    if (((start | this.size) & 3) === 0) {
+      this.#fillWords(memory, connection, number, start);
+    } else {
+      // Its words would not be words there.
+      this.#fillWords(this.#scratch, connection, number, 0);
+      memory.bytes.set(this.#scratch.bytes, start);
     }
-    bytes[this.size - 1] = LF;
   }
 
   /** The name of a line, if `record` is one byte for byte. */
@@ -84,11 +82,34 @@ export class Payload {
     const low = readDigits(record, CONNECTION_DIGITS * 2);
     if (connection < 0 || high < 0 || low < 0) return undefined;
     const number = high * HALF + low;
-    this.fill(this.#scratch, connection, number);
+    this.#fillWords(this.#scratch, connection, number, 0);
     return equalBytes(record, 0, this.#scratch.bytes, 0, this.size) ===
         this.size
       ? { connection, number }
       : undefined;
+  }
+
+  #fillWords(
+    { bytes, words }: Memory,
+    connection: number,
+    number: number,
+    start: number,
+  ): void {
+    const low = number % HALF;
+    const high = (number - low) / HALF;
+    writeDigits(bytes, start, connection);
+    writeDigits(bytes, start + CONNECTION_DIGITS, high);
+    writeDigits(bytes, start + CONNECTION_DIGITS * 2, low);
+    let word = this.#draw(connection, low ^ high);
+    const end = start + this.size;
+    for (let i = (start + HEADER) >>> 2; i < end / 4; i++) {
+      // Marsaglia's xorshift32.
+      word ^= word << 13;
+      word ^= word >>> 17;
+      word ^= word << 5;
+      words[i] = withoutLF(word);
+    }
+    bytes[end - 1] = LF;
   }
 
   /** The first state of a generator; it must not be 0. */

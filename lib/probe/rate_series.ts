@@ -63,14 +63,13 @@ export class RateSeries {
   }
 
   #halve(): void {
-    const { length } = this.#samples;
-    for (let i = 0; i + 1 < length; i += 2) {
+    for (let i = 0; i + 1 < this.#samples.length; i += 2) {
       join(this.#samples[i]!, this.#samples[i + 1]!);
     }
     this.#samples = this.#samples.filter((_, i) => i % 2 === 0);
     this.#joined *= 2;
-    // An odd last one is half full.
-    this.#pending = length % 2 === 1 ? this.#joined / 2 : 0;
+    // One more than an even number were there: the last had nobody to join.
+    this.#pending = this.#joined / 2;
   }
 }
 

@@ -38,6 +38,14 @@ export interface Findings {
   unasked(what: string): void;
 }
 
+/** The last lines that were sent, so that they need not be made again. */
+export interface Kept {
+  /** Line `number` is at its remainder by `lines`, times its size. */
+  readonly memory: Memory;
+  /** How many. */
+  readonly lines: number;
+}
+
 /**
  * Takes the bytes of one connection as they come. As long as all is right it
  * compares them where they are; from a byte that is wrong on it collects them
@@ -47,7 +55,9 @@ export class Verifier {
   readonly #payload: Payload;
   readonly #connection: number;
   readonly #findings: Findings;
-  readonly #line: Memory;
+  readonly #kept: Kept | undefined;
+  /** The expected line, where it is not kept. */
+  readonly #made: Memory;
   readonly #skipped = new Map<number, boolean>();
   /** The line that must come next. */
   #expected = 0;
@@ -55,8 +65,11 @@ export class Verifier {
   #sent = 0;
   /** Bytes of the expected line that have come; they were right. */
   #matched = 0;
-  /** Whether `#line` has the expected one. */
+  /** Whether `#made` has the expected line. */
   #filled = false;
+  /** Where the expected line is. */
+  #memory: Memory;
+  #start = 0;
   /** Whether something is wrong, and the bytes go into `#record`. */
   #collecting = false;
   #record: Uint8Array<ArrayBuffer> | undefined;
@@ -68,12 +81,20 @@ export class Verifier {
    * @param payload Makes the lines that are expected.
    * @param connection The connection's number.
    * @param findings Hears what comes.
+   * @param kept What was sent, as far as it is kept.
    */
-  constructor(payload: Payload, connection: number, findings: Findings) {
+  constructor(
+    payload: Payload,
+    connection: number,
+    findings: Findings,
+    kept?: Kept,
+  ) {
     this.#payload = payload;
     this.#connection = connection;
     this.#findings = findings;
-    this.#line = allocate(payload.size);
+    this.#kept = kept;
+    this.#made = allocate(payload.size);
+    this.#memory = this.#made;
   }
 
   /** The line that must come next. */
@@ -95,13 +116,10 @@ export class Verifier {
   /** Returns how many bytes it took. */
   #compare(memory: Memory, at: number, end: number): number {
     const { size } = this.#payload;
-    if (!this.#filled) {
-      this.#payload.fill(this.#line, this.#connection, this.#expected);
-      this.#filled = true;
-    }
+    this.#locate();
     const wanted = Math.min(size - this.#matched, end - at);
-    const line = this.#line;
-    const equal = equalWords(memory, at, line, this.#matched, wanted);
+    const from = this.#start + this.#matched;
+    const equal = equalWords(memory, at, this.#memory, from, wanted);
     this.#matched += equal;
     if (equal < wanted || this.#expected >= this.#sent) {
       this.#startRecord();
@@ -114,10 +132,40 @@ export class Verifier {
     return equal;
   }
 
+  /**
+   * Finds the expected line, or makes it: a line that timed out has given its
+   * place to a later one.
+   */
+  #locate(): void {
+    const { size } = this.#payload;
+    const kept = this.#kept;
+    const expected = this.#expected;
+    if (
+      kept && expected < this.#sent && expected >= this.#sent - kept.lines
+    ) {
+      this.#memory = kept.memory;
+      this.#start = expected % kept.lines * size;
+      return;
+    }
+    if (!this.#filled) {
+      this.#payload.fill(this.#made, this.#connection, expected);
+      this.#filled = true;
+    }
+    this.#memory = this.#made;
+    this.#start = 0;
+  }
+
+  /** The bytes of the expected line. */
+  #line(): Uint8Array {
+    this.#locate();
+    const start = this.#start;
+    return this.#memory.bytes.subarray(start, start + this.#payload.size);
+  }
+
   /** What matched so far begins the record. */
   #startRecord(): void {
     this.#record ??= new Uint8Array(this.#payload.size);
-    this.#record.set(this.#line.bytes.subarray(0, this.#matched));
+    this.#record.set(this.#line().subarray(0, this.#matched));
     this.#recorded = this.#matched;
     this.#matched = 0;
     this.#collecting = true;
@@ -199,7 +247,7 @@ export class Verifier {
   /** Whether a record is more like the expected line than like anything else. */
   #resembles(record: Uint8Array): boolean {
     if (record.length === this.#payload.size && !this.#lostTrack) return true;
-    const line = this.#line.bytes;
+    const line = this.#line();
     let end = 0;
     while (end < record.length && record.at(-1 - end) === line.at(-1 - end)) {
       end++;
@@ -212,7 +260,7 @@ export class Verifier {
     const number = this.#expected;
     if (name) return `line ${number} came back as ${foreign(name)}`;
     const { size } = this.#payload;
-    const at = equalBytes(record, 0, this.#line.bytes, 0, record.length);
+    const at = equalBytes(record, 0, this.#line(), 0, record.length);
     const cut = record.length < size
       ? `, ${record.length} of ${size} bytes`
       : "";

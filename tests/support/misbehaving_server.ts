@@ -31,6 +31,8 @@ export interface MisbehavingServerOptions {
   size?: number;
   /** Called for each connection, before its first line. */
   onConnection?: (peer: Peer) => void;
+  /** Called at the client's FIN, before ours. */
+  onEnd?: (peer: Peer) => void;
 }
 
 /** A TCP server on a free port of 127.0.0.1, whose answers the test makes. */
@@ -45,17 +47,20 @@ export class MisbehavingServer {
   /** Starts it. */
   static async start(
     answer: Answer,
-    { size = SIZE, onConnection }: MisbehavingServerOptions = {},
+    { size = SIZE, onConnection, onEnd }: MisbehavingServerOptions = {},
   ): Promise<MisbehavingServer> {
     let connections = 0;
-    // Deno's probe sends FIN first, and must get its answers all the same.
+    // A client that has sent its FIN must get its answers all the same.
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
       const peer = peerOf(socket, connections++);
       made.#sockets.add(socket);
       socket.setNoDelay(true);
       socket.on("error", () => {});
       socket.on("close", () => made.#sockets.delete(socket));
-      socket.on("end", () => socket.end());
+      socket.on("end", () => {
+        onEnd?.(peer);
+        socket.end();
+      });
       onConnection?.(peer);
       eachLine(socket, size, (line, number) => answer(line, number, peer));
     });

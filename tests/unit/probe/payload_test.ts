@@ -44,6 +44,20 @@ Deno.test("Payload recognizes its lines, and none that is changed", () => {
   }));
 });
 
+Deno.test("Payload writes the same line wherever it is told to", () => {
+  fc.assert(fc.property(size, fc.nat(9), (size, start) => {
+    const payload = new Payload(size, 1);
+    const memory = allocate(size + 20);
+    payload.fill(memory, 2, 3, start);
+    assert.deepEqual(
+      memory.bytes.subarray(start, start + size),
+      lineOf(payload, 2, 3),
+    );
+    assert(memory.bytes.subarray(0, start).every((byte) => byte === 0));
+    assert(memory.bytes.subarray(start + size).every((byte) => byte === 0));
+  }));
+});
+
 Deno.test("Payload of another seed is not recognized", () => {
   const line = lineOf(new Payload(64, 1), 1, 1);
   assert.equal(new Payload(64, 2).recognize(line), undefined);
