@@ -35,7 +35,7 @@ export type {
 } from "./options/options.ts";
 export type { ProbeOptions, ProbeProgress } from "./probe/options.ts";
 export { probe } from "./probe/probe.ts";
-export type { ProbeReport } from "./probe/report.ts";
+export type { ProbeErrors, ProbeReport, ProbeTimes } from "./probe/report.ts";
 export { echo, type EchoOptions } from "./server/echo.ts";
 export { EchoServer } from "./server/server.ts";
 export type * from "./telemetry/events.ts";

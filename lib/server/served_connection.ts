@@ -41,6 +41,7 @@ export class ServedConnection implements ChildSpec {
   #client: Address | undefined;
   /** Gives back what its address has been counted for. */
   #leave: (() => void) | undefined;
+  #handled = false;
   #ended = false;
 
   /** @param onEnd Called once, when it has ended. */
@@ -54,7 +55,7 @@ export class ServedConnection implements ChildSpec {
     service.counters.accept();
     this.#onEnd = onEnd;
     this.#peer = wire.remoteAddr;
-    this.socket = new Socket(wire, service.context, () => this.end());
+    this.socket = new Socket(wire, service.context, () => this.#closed());
   }
 
   /** The address at the other end of the socket. */
@@ -100,6 +101,7 @@ export class ServedConnection implements ChildSpec {
       this.admitting = false;
       const connection = new SocketConnection(socket, this.#client);
       await service.handler(connection, this);
+      this.#handled = true;
       await socket.linger();
       this.end();
     } catch (error) {
@@ -126,6 +128,14 @@ export class ServedConnection implements ChildSpec {
       ending,
       ...ending === "failed" && { reason: reasonOf(failure?.error) },
     });
+  }
+
+  /**
+   * Frees the place of a connection that has been closed while its handler runs
+   * on, but not before that had a turn to say that it failed.
+   */
+  #closed(): void {
+    if (!this.#handled && !this.#ended) setImmediate(() => this.end());
   }
 
   /** @returns Whether it may be served; if not, it has been ended. */

@@ -17,7 +17,7 @@ import {
   type ServeOrder,
 } from "./messages.ts";
 
-let server: EchoServer | undefined;
+let starting: Promise<EchoServer> | undefined;
 let events: ServerEvent[] = [];
 
 self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
@@ -26,9 +26,9 @@ self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
       case "serve":
         return await serve(order);
       case "drain":
-        return await server?.shutdown();
+        return await (await starting)?.shutdown();
       case "snapshot":
-        return answer(order.id, order.limit);
+        return await answer(order.id, order.limit);
     }
   } catch (error) {
     fail(error);
@@ -52,15 +52,15 @@ async function serve(order: ServeOrder): Promise<void> {
   if (order.claimsPorts) await findFree(settings);
   const counters = countersIn(order.counters);
   const connections = new Connections(settings, counters);
-  server = await EchoServer.startWith(settings, {
-    connections,
-    sharing: { first: order.first },
-  });
+  const sharing = { first: order.first };
+  starting = EchoServer.startWith(settings, { connections, sharing });
+  const server = await starting;
   report({ type: "listening" });
   await server.finished;
 }
 
-function answer(id: number, limit: number): void {
+async function answer(id: number, limit: number): Promise<void> {
+  const server = await starting;
   if (!server) return;
   const open = server.connections.snapshot(limit);
   report({ type: "snapshot", id, open });

@@ -35,6 +35,7 @@ export class WorkerHandle {
   readonly #onEvent: (event: ServerEvent) => void;
   readonly #snapshots = new Map<number, (open?: OpenSnapshot) => void>();
   #lastSnapshot = 0;
+  #ended = false;
 
   /**
    * @param thread Runs `worker.ts`.
@@ -71,6 +72,7 @@ export class WorkerHandle {
     limit: number,
     timeout = SNAPSHOT_TIMEOUT,
   ): Promise<OpenSnapshot | undefined> {
+    if (this.#ended) return undefined;
     const id = ++this.#lastSnapshot;
     const { promise, resolve } = Promise.withResolvers<
       OpenSnapshot | undefined
@@ -109,6 +111,7 @@ export class WorkerHandle {
 
   /** Ends the thread at once, and with it its connections. */
   #terminate(): void {
+    this.#ended = true;
     this.#thread.terminate();
     this.#draining.resolve(0);
     for (const resolve of this.#snapshots.values()) resolve();

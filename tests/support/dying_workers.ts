@@ -1,5 +1,5 @@
 /**
- * Load it first, and the first worker dies at SIGUSR1.
+ * Load it first, and the first worker dies at SIGUSR2.
  *
  * @module
  */
@@ -16,4 +16,4 @@ class StartedWorker {
 
 Reflect.set(globalThis, "Worker", StartedWorker);
 
-Deno.addSignalListener("SIGUSR1", () => workers.kill(0));
+Deno.addSignalListener("SIGUSR2", () => workers.kill(0));

@@ -532,7 +532,9 @@ Deno.test({
     await shutdown;
     assert.equal((await events.saw("connection", 3)).ending, "drained");
   }
-  assert.deepEqual(events.of("drain"), [{ type: "drain", connections: 1 }]);
+  assert.deepEqual(events.of("drain"), [
+    { type: "drain", connections: 1, seconds: 15 },
+  ]);
   assert.deepEqual(events.of("stop"), [{
     type: "stop",
     connections: 3,

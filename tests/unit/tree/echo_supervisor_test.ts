@@ -588,7 +588,7 @@ Deno.test({
     await using program = await Program.listening(["--workers", "2"], {
       permissions: ["--allow-net", "--allow-read", `--preload=${preload}`],
     });
-    program.kill("SIGUSR1");
+    program.kill("SIGUSR2");
     await program.saw(/ warning restarting worker 1: .*killed\n/);
     program.kill("SIGTERM");
     const { code, stderr } = await program.ended();
