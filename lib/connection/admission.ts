@@ -15,7 +15,7 @@ import {
 import type { RawWire, Wire } from "../net/transport.ts";
 import { reasonOf } from "../util/text.ts";
 import type { RejectReason } from "../telemetry/events.ts";
-import { reads } from "./read_scheduler.ts";
+import { NO_PROOF, reads } from "./read_scheduler.ts";
 import type { Access, AccessRefusal } from "./access.ts";
 
 /** Seconds from its first byte in which a PROXY header must be whole. */
@@ -243,9 +243,10 @@ class HeaderInput {
       this.#buffer = longer;
     }
     const room = this.#buffer.subarray(this.#length);
-    if (reads.paused) await reads.resumed();
-    const count = await this.#wire.read(room);
-    reads.answers++;
+    await reads.turn();
+    const count = await this.#wire.read(room).finally(() =>
+      reads.answered(NO_PROOF, 0, false)
+    );
     if (count === null) return null;
     this.#length += count;
     return parseProxyHeader(this.bytes);

@@ -18,9 +18,8 @@
  * ```
  *
  * A fused stream is never made, so no chunk enters a queue and no line costs a
- * promise of ours. Two traces are left: streams that were fused stay locked when
- * the pipe is done, and in a drain the pipe's promise settles when the client
- * has answered our FIN, not when it is sent.
+ * promise of ours. One trace is left: streams that were fused stay locked when
+ * the pipe is done.
  *
  * @module
  */
@@ -28,7 +27,7 @@
 import { LineBuffer, RAW } from "../lines/line_buffer.ts";
 import { fusion, type LineStream } from "../lines/line_stream.ts";
 import { Lazy, lockedReadable, lockedWritable } from "../util/lazy.ts";
-import { reads } from "./read_scheduler.ts";
+import type { Reader } from "./read_scheduler.ts";
 import type { Socket } from "./socket.ts";
 
 type Use = "unused" | "standard" | "fused";
@@ -103,58 +102,91 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
     if (!fusible) return this.real.pipeTo(destination, options);
     this.#use = this.#output.use = "fused";
     const limit = this.#lines ? fusion.lineLimit(this.#lines) : RAW;
-    return pump(this.#socket, new LineBuffer(limit));
+    return new Pump(this.#socket, new LineBuffer(limit)).run();
   }
 }
 
 /**
  * The loop: one read, the whole lines of it in one write, what is left kept for
- * the next.
+ * the next. It goes from callback to callback: an async function that awaits
+ * each read and write costs a line a fifth more.
  */
-async function pump(socket: Socket, lines: LineBuffer): Promise<void> {
-  socket.onInputEnd = () => finishWithoutRead(socket, lines);
-  while (socket.inputOpen) {
-    if (reads.paused) {
-      await reads.resumed();
-      continue;
-    }
-    const room = lines.room();
-    let count: number | null;
-    try {
-      count = socket.received(await socket.beginRead(room), room);
-    } catch (error) {
-      if (socket.readFailed()) throw error;
-      return;
-    }
-    if (count === null) break;
-    const whole = lines.takeLines(count);
-    if (whole.length === 0) continue;
-    const sent = socket.sent(await socket.beginWrite(whole), whole.length);
-    if (sent < whole.length) await socket.writeRest(whole.subarray(sent));
+class Pump implements Reader {
+  readonly #socket: Socket;
+  readonly #lines: LineBuffer;
+  readonly #finished = Promise.withResolvers<void>();
+  #finishing = false;
+  #room!: Uint8Array;
+  #whole!: Uint8Array;
+
+  constructor(socket: Socket, lines: LineBuffer) {
+    this.#socket = socket;
+    this.#lines = lines;
   }
-  await sendTail(socket, lines);
-}
 
-async function sendTail(socket: Socket, lines: LineBuffer): Promise<void> {
-  if (socket.closed) return;
-  const tail = lines.takeTail();
-  if (tail.length > 0) await socket.write(tail);
-  await socket.closeWrite();
-}
+  /** Settles when the input has ended and all is sent, FIN included. */
+  run(): Promise<void> {
+    this.#socket.onInputEnd = () => this.#finish();
+    this.#socket.enterRead(this);
+    return this.#finished.promise;
+  }
 
-/**
- * Ends a connection whose input was ended while a read is pending. The answer to
- * that read, if one comes, lands behind the tail and is dropped.
- */
-async function finishWithoutRead(
-  socket: Socket,
-  lines: LineBuffer,
-): Promise<void> {
-  try {
-    await sendTail(socket, lines);
-    await socket.linger();
-  } catch {
-    socket.close();
+  beginRead(): boolean {
+    if (!this.#socket.inputOpen) {
+      this.#finish();
+      return false;
+    }
+    this.#room = this.#lines.room();
+    this.#socket.beginRead(this.#room).then(this.#onRead, this.#onReadFailed);
+    return true;
+  }
+
+  readonly #onRead = (answer: number | null): void => {
+    const wasOpen = this.#socket.inputOpen;
+    const count = this.#socket.received(answer, this.#room);
+    // Where the input had been ended meanwhile, it is finished without this.
+    if (count === null) return wasOpen ? this.#finish() : undefined;
+    this.#whole = this.#lines.takeLines(count);
+    if (this.#whole.length === 0) return this.#next();
+    this.#socket.beginWrite(this.#whole).then(this.#onWritten, this.#onFailed);
+  };
+
+  readonly #onWritten = (count: number): void => {
+    const { length } = this.#whole;
+    const sent = this.#socket.sent(count, length);
+    if (sent === length) return this.#next();
+    this.#socket.writeRest(this.#whole.subarray(sent))
+      .then(() => this.#next(), this.#onFailed);
+  };
+
+  readonly #onReadFailed = (error: unknown): void => {
+    if (this.#socket.readFailed()) this.#onFailed(error);
+  };
+
+  readonly #onFailed = (error: unknown): void => {
+    this.#finished.reject(error);
+  };
+
+  #next(): void {
+    if (this.#socket.inputOpen) this.#socket.enterRead(this);
+    else this.#finish();
+  }
+
+  /**
+   * Sends the tail and FIN. The answer to a read that is still pending, if one
+   * comes, lands behind the tail and is dropped.
+   */
+  #finish(): void {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    this.#finished.resolve(this.#sendTail());
+  }
+
+  async #sendTail(): Promise<void> {
+    if (this.#socket.closed) return;
+    const tail = this.#lines.takeTail();
+    if (tail.length > 0) await this.#socket.write(tail);
+    await this.#socket.closeWrite();
   }
 }
 

@@ -1,49 +1,137 @@
 /**
- * When the connections of this thread may read, and what the kernel has been
+ * When the connections of this thread may read, and whether the kernel has been
  * asked since.
+ *
+ * The runtime asks the kernel which sockets are ready only when it has nothing
+ * else to do, or after 61 polls of its main task (tokio's `event_interval`). In
+ * one poll it answers 128 reads and writes (tokio's budget of a task); reads
+ * beyond that are put off, and get behind all that became ready since. Left
+ * alone it starves others in two ways, and a thread has one of these to mend
+ * both, whichever servers its connections belong to:
+ *
+ * ```text
+ *   saturated   more sockets are ready than one poll answers. Reads queue, first
+ *               come, first served, and few begin at a time.
+ *   look        some sockets are always ready, so that the kernel is not asked
+ *               about the others. Reads queue until it has been asked.
+ *   round       somebody must know that the kernel holds nothing: the drain, the
+ *               idle sweep. Reads queue until that has been proven.
+ * ```
+ *
+ * Sockets of the process that are not read through here are not seen: a flood
+ * on them delays a look or a round, and weakens the proof.
  *
  * @module
  */
 
 import { eventLoopTurn } from "../util/async.ts";
+import { Queue } from "../util/queue.ts";
 
 /**
- * Event-loop turns in a row without an answer that prove that the kernel holds
- * nothing for the pending reads, while no new read begins. The runtime asks the
- * kernel at least once in 61 polls of its main task (tokio's `event_interval`),
- * and one turn is one poll; one more lets the answer arrive.
+ * Event-loop turns after which the kernel has been asked for certain and its
+ * answers have arrived: one turn is one poll.
  */
-const PROOF_TURNS = 62;
+const LOOK_TURNS = 62;
+
+/** Reads answered together that tell of saturation: nearly a whole budget. */
+const FULL_BATCH = 120;
+
+/** Reads that begin together while it is saturated: few, to leave room. */
+const RELEASE = 32;
 
 /**
- * Schedules the reads of all connections of a thread, whichever server they
- * belong to: sockets that are always ready starve the whole thread, not only
- * their own server.
- *
- * Its one act is a **round**: no read begins until {@linkcode PROOF_TURNS}
- * event-loop turns in a row have answered none. A read that is still pending
- * then had nothing to get when the round began. On it rest the drain, the idle
- * sweep and the fairness towards those beside a flood.
- *
- * Sockets of the process that are not read through here are not seen: a flood
- * on them delays a round, and can make its proof too weak.
+ * The cost of reads, in units of the cheapest one, after which the kernel should
+ * have been asked; and of how many bytes one more unit is.
  */
+const LOOK_COST = 1024;
+const BYTES_PER_UNIT = 4096;
+
+/**
+ * Milliseconds after which reads that queue are looked after if no read has been
+ * answered: those that had begun may all be idle.
+ */
+const STALL = 5;
+
+/** Tells nothing of the kernel: see {@linkcode ReadScheduler.answered}. */
+export const NO_PROOF = -1;
+
+/** Somebody who reads. */
+export interface Reader {
+  /**
+   * Begins a read, whose answer goes to {@linkcode ReadScheduler.answered}.
+   *
+   * @returns Whether it did: by now there may be no reason to.
+   */
+  beginRead(): boolean;
+}
+
+/** Schedules the reads of all connections of a thread. */
 export class ReadScheduler {
-  /** Reads answered so far. Whoever reads counts it. */
-  answers = 0;
-  #resumed: PromiseWithResolvers<void> | undefined;
+  /** Connections that are open. Whoever opens and closes them counts. */
+  connections = 0;
+
+  readonly #queue = new Queue<Reader>();
+  /** Whether readers have to queue. */
+  #closed = false;
+  /** Why nobody is released, if so. */
+  #held: "look" | "round" | undefined;
+  #pending = 0;
+  #answers = 0;
+  /** Reads answered since the last microtask of ours. */
+  #batch = 0;
+  /** The cost of all reads so far, and at the last look of the runtime. */
+  #cost = 0;
+  #looked = 0;
+  #nudging = false;
+  #stallTimer: ReturnType<typeof setTimeout> | undefined;
+  #seenAtStall = 0;
   /** Who waits for the next round. */
   #asking: (() => void)[] = [];
-  #running = false;
 
-  /** Whether a read must wait for {@linkcode ReadScheduler.resumed}. */
-  get paused(): boolean {
-    return this.#resumed !== undefined;
+  /**
+   * Lets `reader` begin now, or puts it into the queue.
+   *
+   * @returns Whether it may go on at once.
+   */
+  enter(reader: Reader): boolean {
+    if (!this.#closed && this.#cost - this.#looked <= this.#mostCost) {
+      if (reader.beginRead()) this.#pending++;
+      return true;
+    }
+    this.#queue.push(reader);
+    if (!this.#closed) this.#look();
+    return false;
   }
 
-  /** Settles when reads may begin. */
-  async resumed(): Promise<void> {
-    while (this.#resumed) await this.#resumed.promise;
+  /** Settles when its caller may begin a read. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.enter({
+        beginRead: () => {
+          resolve();
+          return true;
+        },
+      });
+    });
+  }
+
+  /**
+   * Takes note of the answer to a read.
+   *
+   * @param mark What this returned for the reader's last read. If that emptied
+   * the socket, the runtime must have asked the kernel before it could answer
+   * another.
+   * @param count Bytes that were read.
+   * @param emptied Whether the read has emptied the socket, which shows in that
+   * it did not fill its buffer.
+   * @returns The mark of this read.
+   */
+  answered(mark: number, count: number, emptied: boolean): number {
+    this.#pending--;
+    if (this.#batch++ === 0) queueMicrotask(this.#endBatch);
+    if (mark > this.#looked) this.#looked = mark;
+    this.#cost += 1 + count / BYTES_PER_UNIT;
+    return emptied ? this.#cost : NO_PROOF;
   }
 
   /**
@@ -55,34 +143,119 @@ export class ReadScheduler {
    */
   round(proven: () => void = () => {}): void {
     this.#asking.push(proven);
-    if (!this.#running) this.#run();
+    if (this.#held !== "round") this.#runRounds();
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
+  get #mostCost(): number {
+    return LOOK_COST + 2 * this.connections;
+  }
+
+  /** All answers of one go of the runtime are in. */
+  readonly #endBatch = (): void => {
+    const batch = this.#batch;
+    this.#batch = 0;
+    this.#answers += batch;
+    if (this.#held) return;
+    if (this.#cost - this.#looked > this.#mostCost) {
+      this.#look();
+      return;
+    }
+    if (this.#queue.length > 0) {
+      // After a full batch, those that were put off go first.
+      if (batch < FULL_BATCH || this.#pending === 0) this.#release(RELEASE);
+      else if (!this.#nudging) this.#nudge();
+    }
+    this.#closed = batch >= FULL_BATCH || this.#queue.length > 0;
+  };
+
+  /** Lets the first ones of the queue begin. */
+  #release(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const reader = this.#queue.shift();
+      if (!reader) break;
+      if (reader.beginRead()) this.#pending++;
+    }
+    this.#closed = this.#queue.length > 0;
+    if (this.#closed) this.#stallTimer ??= setTimeout(this.#onStall, STALL);
+    else this.#stopStallTimer();
+  }
+
+  #stopStallTimer(): void {
+    clearTimeout(this.#stallTimer);
+    this.#stallTimer = undefined;
+  }
+
+  /** Holds all reads until the runtime has asked the kernel. */
+  async #look(): Promise<void> {
+    this.#held = "look";
+    this.#closed = true;
+    const looked = this.#looked;
+    for (let turn = 0; turn < LOOK_TURNS; turn++) {
+      await eventLoopTurn();
+      // It has a round to make now, or has looked.
+      if (this.#held !== "look" || this.#looked > looked) break;
+    }
+    if (this.#held === "look") this.#resume();
+  }
+
+  async #runRounds(): Promise<void> {
+    this.#held = "round";
+    this.#closed = true;
     while (this.#asking.length > 0) {
       const asking = this.#asking;
       this.#asking = [];
-      const resumed = this.#resumed = Promise.withResolvers<void>();
       await this.#silence();
       for (const proven of asking) proven();
-      this.#resumed = undefined;
-      resumed.resolve();
+      if (this.#asking.length === 0) break;
       // Between two rounds reads begin.
+      this.#release(RELEASE);
       await eventLoopTurn();
     }
-    this.#running = false;
+    this.#resume();
   }
 
-  /** Turns the event loop until it has been silent for long enough. */
+  /** Turns the event loop until so many turns in a row had no answer. */
   async #silence(): Promise<void> {
-    let seen = this.answers;
-    for (let silent = 0; silent < PROOF_TURNS; silent++) {
+    let seen = this.#answers;
+    for (let silent = 0; silent < LOOK_TURNS; silent++) {
       await eventLoopTurn();
-      if (this.answers === seen) continue;
-      seen = this.answers;
+      if (this.#answers === seen) continue;
+      seen = this.#answers;
       silent = -1;
     }
+  }
+
+  #resume(): void {
+    this.#held = undefined;
+    this.#looked = this.#cost;
+    this.#release(this.#queue.length > FULL_BATCH ? RELEASE : Infinity);
+  }
+
+  /** After a full batch: goes on at the latest when nothing was put off. */
+  async #nudge(): Promise<void> {
+    this.#nudging = true;
+    const quiet = await this.#isQuiet();
+    this.#nudging = false;
+    if (quiet) this.#release(RELEASE);
+  }
+
+  /** Releases all that queue if those that have begun are idle. */
+  readonly #onStall = async (): Promise<void> => {
+    this.#stallTimer = undefined;
+    const stalled = this.#answers === this.#seenAtStall && !this.#held &&
+      await this.#isQuiet();
+    this.#seenAtStall = this.#answers;
+    this.#release(stalled ? Infinity : 0);
+  };
+
+  /** Whether no read is answered although the kernel is asked. */
+  async #isQuiet(): Promise<boolean> {
+    const seen = this.#answers;
+    for (let turn = 0; turn < LOOK_TURNS; turn++) {
+      await eventLoopTurn();
+      if (this.#answers !== seen || this.#held) return false;
+    }
+    return true;
   }
 }
 

@@ -6,7 +6,7 @@
 
 import type { Wire } from "../net/transport.ts";
 import type { Verdict } from "../telemetry/events.ts";
-import { reads } from "./read_scheduler.ts";
+import { NO_PROOF, type Reader, reads } from "./read_scheduler.ts";
 
 const LF = 0x0a;
 
@@ -32,6 +32,8 @@ export interface SocketContext {
   readonly pulse: Pulse;
   /** Whether a drain lets the client finish a line that it has begun. */
   readonly finishesLines: boolean;
+  /** Whether a read is the kernel's answer, and not that of a buffer above it. */
+  readonly isDirect: boolean;
   /**
    * Milliseconds that a client whose last echo had to wait gets for its FIN:
    * much may still be on its way to it.
@@ -80,8 +82,12 @@ export class Socket {
   #output: "open" | "ended" = "open";
   #closed = false;
   #onClose: (() => void) | undefined;
+  /** Whether it waits for its turn to read. */
+  #queued = false;
   /** The read that has not been answered. */
   #pending: Promise<number | null> | undefined;
+  /** What the scheduler made of the last read. */
+  #mark = NO_PROOF;
   #lastByte = LF;
   #lastSweep: number;
   /** In a drain: whether the kernel may hold input from before it. */
@@ -99,6 +105,7 @@ export class Socket {
     this.#context = context;
     this.#onClose = onClose;
     this.#lastSweep = context.pulse.sweeps;
+    reads.connections++;
   }
 
   /** What it reads and writes; a handshake puts another in its place. */
@@ -134,6 +141,11 @@ export class Socket {
     return this.#pending !== undefined;
   }
 
+  /** Whether it waits for its turn to read. */
+  get queued(): boolean {
+    return this.#queued;
+  }
+
   /** Whether it has been closed. */
   get closed(): boolean {
     return this.#closed;
@@ -145,11 +157,19 @@ export class Socket {
   }
 
   /**
-   * Begins a read to the front of `into`, while {@linkcode Socket.inputOpen}
-   * and not `reads.paused`. Its answer goes to {@linkcode Socket.received} or
-   * {@linkcode Socket.readFailed}.
+   * Lets `reader` begin a read as soon as it is its turn: it calls {@linkcode
+   * Socket.beginRead} if {@linkcode Socket.inputOpen}.
+   */
+  enterRead(reader: Reader): void {
+    if (!reads.enter(reader)) this.#queued = true;
+  }
+
+  /**
+   * Begins a read to the front of `into`. Its answer goes to {@linkcode
+   * Socket.received} or {@linkcode Socket.readFailed}.
    */
   beginRead(into: Uint8Array): Promise<number | null> {
+    this.#queued = false;
     if (this.#draining) this.#context.pulse.onDrainRead?.();
     return this.#pending = this.#wire.read(into);
   }
@@ -160,12 +180,13 @@ export class Socket {
    * @returns How many bytes of it are input; null at the end of input.
    */
   received(count: number | null, into: Uint8Array): number | null {
-    reads.answers++;
     this.#pending = undefined;
     if (count === null) {
+      this.#answered(0, false);
       this.#input = "eof";
       return null;
     }
+    this.#answered(count, count < into.length);
     // The input ended while the read was pending: what came is dropped.
     if (this.#input !== "open") return null;
     this.bytesIn += count;
@@ -181,7 +202,7 @@ export class Socket {
    * @returns Whether that matters: not where the input had been ended before.
    */
   readFailed(): boolean {
-    reads.answers++;
+    this.#answered(0, false);
     this.#pending = undefined;
     const open = this.#input === "open";
     this.#input = "eof";
@@ -211,19 +232,25 @@ export class Socket {
    *
    * @returns How many bytes; null at the end of input.
    */
-  async read(into: Uint8Array): Promise<number | null> {
-    if (reads.paused) await reads.resumed();
-    if (this.#input !== "open") return null;
+  read(into: Uint8Array): Promise<number | null> {
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+    const failed = (error: unknown) => {
+      this.readFailed();
+      reject(error);
+    };
     this.onInputEnd = () => resolve(null);
-    this.beginRead(into).then(
-      (count) => resolve(this.received(count, into)),
-      (error) => {
-        this.readFailed();
-        reject(error);
+    this.enterRead({
+      beginRead: () => {
+        if (!this.inputOpen) {
+          resolve(null);
+          return false;
+        }
+        this.beginRead(into)
+          .then((count) => resolve(this.received(count, into)), failed);
+        return true;
       },
-    );
-    return await promise;
+    });
+    return promise;
   }
 
   /** Writes all of `bytes`. */
@@ -254,7 +281,7 @@ export class Socket {
     this.reason ??= reason;
     if (this.#input !== "open") return;
     this.#input = "ended";
-    if (this.#pending) this.onInputEnd?.();
+    if (this.#pending || this.#queued) this.onInputEnd?.();
   }
 
   /**
@@ -295,12 +322,18 @@ export class Socket {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    reads.connections--;
     clearTimeout(this.#lingerTimer);
     // A read that a failed handler has left behind ends as at the end of input:
     // nobody may be there to hear that it failed.
     this.endInput();
     this.#wire.close();
     this.#onClose?.();
+  }
+
+  #answered(count: number, emptied: boolean): void {
+    const proves = emptied && this.#context.isDirect;
+    this.#mark = reads.answered(this.#mark, count, proves);
   }
 
   #endAtLineEnd(): void {
@@ -330,12 +363,12 @@ export class Socket {
     check();
     try {
       // A read that is under way goes on for us alone.
-      let read = this.#pending ?? this.#wire.read(buffer);
-      while (await read !== null) {
-        reads.answers++;
+      let last = this.#pending ? await this.#pending : 0;
+      while (last !== null) {
         alive = performance.now();
-        if (reads.paused) await reads.resumed();
-        read = this.#wire.read(buffer);
+        await reads.turn();
+        last = await this.#wire.read(buffer)
+          .finally(() => this.#answered(0, false));
       }
     } catch {
       // It was closed, by us or by the client.

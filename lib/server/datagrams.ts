@@ -4,7 +4,7 @@
  * @module
  */
 
-import { reads } from "../connection/read_scheduler.ts";
+import { NO_PROOF, reads } from "../connection/read_scheduler.ts";
 import { toAddress } from "../net/address.ts";
 import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
 import { eventLoopTurn, pause } from "../util/async.ts";
@@ -54,10 +54,9 @@ export class Datagrams {
     const { signal } = this.#closing;
     const buffer = new Uint8Array(MAX_DATAGRAM);
     while (!signal.aborted) {
-      if (reads.paused) await reads.resumed();
+      await reads.turn();
       try {
-        const [datagram, source] = await this.#socket.receive(buffer);
-        reads.answers++;
+        const [datagram, source] = await this.#receive(buffer);
         if (!signal.aborted) {
           await this.#answer(datagram, source as Deno.NetAddr);
         }
@@ -66,6 +65,17 @@ export class Datagrams {
         await pause(ERROR_PAUSE, signal);
       }
       if (++this.#count % DATAGRAMS_PER_TURN === 0) await eventLoopTurn();
+    }
+  }
+
+  async #receive(buffer: Uint8Array): Promise<[Uint8Array, Deno.Addr]> {
+    let length = 0;
+    try {
+      const received = await this.#socket.receive(buffer);
+      length = received[0].length;
+      return received;
+    } finally {
+      reads.answered(NO_PROOF, length, false);
     }
   }
 

@@ -85,6 +85,7 @@ export class ServedConnection implements ChildSpec {
    */
   endIdle(): void {
     const { socket } = this;
+    if (socket.queued) return;
     const stuck = !socket.reading || !socket.inputOpen;
     socket.giveUp("idle");
     if (stuck) this.end();

@@ -87,6 +87,7 @@ export async function makeService(
     context: {
       pulse,
       finishesLines: mode === "line",
+      isDirect: settings.transport !== "tls",
       slowLinger: server.shutdownTimeout * 1000,
     },
     handler: await handlerOf(server, settings, parts.draining),

@@ -65,6 +65,7 @@ async function fused(input: Uint8Array[]): Promise<void> {
     pulse: { sweeps: 0 },
     finishesLines: true,
     slowLinger: 0,
+    isDirect: true,
   };
   await echo()(new SocketConnection(new Socket(wire, context)));
 }

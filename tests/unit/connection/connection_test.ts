@@ -86,6 +86,7 @@ function socketOver(wire: Wire): Socket {
     pulse: { sweeps: 0 },
     finishesLines: true,
     slowLinger: 0,
+    isDirect: true,
   });
 }
 

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { ReadScheduler } from "../../../lib/connection/read_scheduler.ts";
+import {
+  NO_PROOF,
+  type Reader,
+  ReadScheduler,
+} from "../../../lib/connection/read_scheduler.ts";
 import { eventLoopTurn } from "../../../lib/util/async.ts";
 
 /** Turns the event loop so often. */
@@ -11,22 +15,38 @@ function roundOf(reads: ReadScheduler): Promise<void> {
   return new Promise((resolve) => reads.round(resolve));
 }
 
-Deno.test("ReadScheduler lets reads begin unless there is a round", async () => {
+/** Reads of which nothing is heard. */
+function reader(begun: () => void): Reader {
+  return {
+    beginRead() {
+      begun();
+      return true;
+    },
+  };
+}
+
+Deno.test("ReadScheduler lets reads begin at once unless there is a round", async () => {
   const reads = new ReadScheduler();
-  assert.equal(reads.paused, false);
-  const round = roundOf(reads);
-  assert.equal(reads.paused, true);
-  await round;
-  await reads.resumed();
-  assert.equal(reads.paused, false);
+  let begun = 0;
+  const one = reader(() => begun++);
+  assert.equal(reads.enter(one), true);
+  assert.equal(begun, 1);
+  let begunInRound = 0;
+  reads.round(() => begunInRound = begun);
+  assert.equal(reads.enter(one), false);
+  await reads.turn();
+  assert.equal(begunInRound, 1);
+  assert.equal(begun, 2);
+  assert.equal(reads.enter(one), true);
 });
 
 Deno.test("ReadScheduler proves a round before any read begins again", async () => {
   const reads = new ReadScheduler();
   const order: string[] = [];
   reads.round(() => order.push("proven"));
-  await reads.resumed().then(() => order.push("resumed"));
-  assert.deepEqual(order, ["proven", "resumed"]);
+  reads.enter(reader(() => order.push("read")));
+  await reads.turn();
+  assert.deepEqual(order, ["proven", "read"]);
 });
 
 Deno.test("ReadScheduler ends no round within 62 turns of an answer", async () => {
@@ -36,7 +56,7 @@ Deno.test("ReadScheduler ends no round within 62 turns of an answer", async () =
   for (let answer = 0; answer < 5; answer++) {
     await turns(61);
     assert.equal(proven, false);
-    reads.answers++;
+    reads.answered(NO_PROOF, 1, false);
   }
   while (!proven) await eventLoopTurn();
 });

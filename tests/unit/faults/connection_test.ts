@@ -69,10 +69,20 @@ Deno.test({
   name: "latency on a connection is forgotten when the client resets",
   ignore,
   async fn() {
-    const slow = latency(3600);
-    const { server, events, port } = await serve(echoThrough(() => slow));
+    const arrived = Promise.withResolvers<void>();
+    const tap = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        arrived.resolve();
+        controller.enqueue(chunk);
+      },
+    });
+    const { server, events, port } = await serve(
+      ({ readable, writable }) =>
+        readable.pipeThrough(tap).pipeThrough(latency(3600)).pipeTo(writable),
+    );
     await using _ = server;
     const resetNow = await resettable(port, "one\n", 0);
+    await arrived.promise;
     await resetNow();
     const { ending } = await events.saw("connection");
     assert.equal(ending, "reset");

@@ -22,6 +22,7 @@ class Served {
       pulse: this.#pulse,
       finishesLines: !raw,
       slowLinger: 0,
+      isDirect: true,
     };
     const socket = new Socket(wire, context, () => {
       this.open.delete(connection);
