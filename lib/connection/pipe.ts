@@ -34,13 +34,16 @@ type Use = "unused" | "standard" | "fused";
 
 /** What a connection sends to its client. */
 export class OutputEnd extends Lazy<WritableStream<Uint8Array>> {
-  override readonly type = WritableStream;
   use: Use = "unused";
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
     super();
     this.#socket = socket;
+  }
+
+  override get type(): typeof WritableStream<Uint8Array> {
+    return WritableStream;
   }
 
   protected override make(): WritableStream<Uint8Array> {
@@ -52,7 +55,6 @@ export class OutputEnd extends Lazy<WritableStream<Uint8Array>> {
 
 /** What a client sends, as it comes or through a {@linkcode LineStream}. */
 export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
-  override readonly type = ReadableStream;
   #use: Use = "unused";
   readonly #socket: Socket;
   readonly #output: OutputEnd;
@@ -63,6 +65,10 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
     this.#socket = socket;
     this.#output = output;
     this.#lines = lines;
+  }
+
+  override get type(): typeof ReadableStream<Uint8Array> {
+    return ReadableStream;
   }
 
   override own(key: PropertyKey): unknown {
@@ -114,7 +120,8 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
 class Pump implements Reader {
   readonly #socket: Socket;
   readonly #lines: LineBuffer;
-  readonly #finished = Promise.withResolvers<void>();
+  #resolve!: (end: Promise<void>) => void;
+  #reject!: (error: unknown) => void;
   #finishing = false;
   #room!: Uint8Array;
   #whole!: Uint8Array;
@@ -126,18 +133,21 @@ class Pump implements Reader {
 
   /** Settles when the input has ended and all is sent, FIN included. */
   run(): Promise<void> {
-    this.#socket.onInputEnd = () => this.#finish();
-    this.#socket.enterRead(this);
-    return this.#finished.promise;
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#socket.input = this;
+      this.#socket.enterRead(this);
+    });
   }
 
   beginRead(): boolean {
     if (!this.#socket.inputOpen) {
-      this.#finish();
+      this.endInput();
       return false;
     }
     this.#room = this.#lines.room();
-    this.#socket.beginRead(this.#room).then(this.#onRead, this.#onReadFailed);
+    this.#socket.beginRead(this.#room).then(this.#onRead, this.#onFailed);
     return true;
   }
 
@@ -145,7 +155,7 @@ class Pump implements Reader {
     const wasOpen = this.#socket.inputOpen;
     const count = this.#socket.received(answer, this.#room);
     // Where the input had been ended meanwhile, it is finished without this.
-    if (count === null) return wasOpen ? this.#finish() : undefined;
+    if (count === null) return wasOpen ? this.endInput() : undefined;
     this.#whole = this.#lines.takeLines(count);
     if (this.#whole.length === 0) return this.#next();
     this.#socket.beginWrite(this.#whole).then(this.#onWritten, this.#onFailed);
@@ -159,27 +169,25 @@ class Pump implements Reader {
       .then(() => this.#next(), this.#onFailed);
   };
 
-  readonly #onReadFailed = (error: unknown): void => {
-    if (this.#socket.readFailed()) this.#onFailed(error);
-  };
-
+  /** A read, or a write, has failed. */
   readonly #onFailed = (error: unknown): void => {
-    this.#finished.reject(error);
+    if (this.#socket.reading && !this.#socket.readFailed()) return;
+    this.#reject(error);
   };
 
   #next(): void {
     if (this.#socket.inputOpen) this.#socket.enterRead(this);
-    else this.#finish();
+    else this.endInput();
   }
 
   /**
    * Sends the tail and FIN. The answer to a read that is still pending, if one
    * comes, lands behind the tail and is dropped.
    */
-  #finish(): void {
+  endInput(): void {
     if (this.#finishing) return;
     this.#finishing = true;
-    this.#finished.resolve(this.#sendTail());
+    this.#resolve(this.#sendTail());
   }
 
   async #sendTail(): Promise<void> {

@@ -69,10 +69,10 @@ export class Socket {
   /** Why the server ended it, if it did. */
   reason: Verdict | undefined;
   /**
-   * Called when the input is ended while a read is pending, which then comes to
-   * nothing: whoever reads must finish without it.
+   * Whoever reads: told when the input is ended while a read is pending, which
+   * then comes to nothing.
    */
-  onInputEnd: (() => void) | undefined;
+  input: { endInput(): void } | undefined;
 
   #wire: Wire;
   readonly #context: SocketContext;
@@ -238,7 +238,7 @@ export class Socket {
       this.readFailed();
       reject(error);
     };
-    this.onInputEnd = () => resolve(null);
+    this.input = { endInput: () => resolve(null) };
     this.enterRead({
       beginRead: () => {
         if (!this.inputOpen) {
@@ -281,7 +281,7 @@ export class Socket {
     this.reason ??= reason;
     if (this.#input !== "open") return;
     this.#input = "ended";
-    if (this.#pending || this.#queued) this.onInputEnd?.();
+    if (this.#pending || this.#queued) this.input?.endInput();
   }
 
   /**

@@ -15,38 +15,43 @@ export interface TcpListenOptions {
   backlog: number;
   /** Whether others may listen on the port too, and share its connections. */
   reusePort?: boolean;
-}
-
-/** Listens on TCP. See {@linkcode bindTcp}. */
-export function listenTcp(options: TcpListenOptions): Listener {
-  return new TcpListener(bindTcp(options));
+  /** Whether connections that nothing is heard of are probed. */
+  keepAlive?: boolean;
 }
 
 /**
- * Binds a TCP port.
+ * Listens on TCP.
  *
- * @param scheme What the address is shown with, if anything.
+ * @param scheme What the address is shown with in an error, if anything.
  * @throws {Error} What `Deno.listen` throws, of the same class; the message
  * names the address, the cause and, where there is one, the cure.
  */
-export function bindTcp(
-  options: TcpListenOptions,
+export function listenTcp(
+  { host, port, backlog, reusePort = false, keepAlive = false }:
+    TcpListenOptions,
   scheme = "",
-): Deno.TcpListener {
-  const { host, port, backlog, reusePort = false } = options;
+): TcpListener {
   const address = { hostname: host, port };
   try {
-    return Deno.listen({ ...address, tcpBacklog: backlog, reusePort });
+    const listener = Deno.listen({
+      ...address,
+      tcpBacklog: backlog,
+      reusePort,
+    });
+    return new TcpListener(listener, keepAlive);
   } catch (error) {
     throw bindError(error, scheme + showAddress(address), port);
   }
 }
 
-class TcpListener implements Listener {
+/** A TCP listener, whose connections are tuned. */
+export class TcpListener implements Listener {
   readonly #listener: Deno.TcpListener;
+  readonly #keepAlive: boolean;
 
-  constructor(listener: Deno.TcpListener) {
+  constructor(listener: Deno.TcpListener, keepAlive: boolean) {
     this.#listener = listener;
+    this.#keepAlive = keepAlive;
   }
 
   get addr(): Deno.NetAddr {
@@ -54,7 +59,7 @@ class TcpListener implements Listener {
   }
 
   async accept(): Promise<Deno.TcpConn> {
-    return tuned(await this.#listener.accept());
+    return tuned(await this.#listener.accept(), this.#keepAlive);
   }
 
   close(): void {
@@ -64,17 +69,21 @@ class TcpListener implements Listener {
 
 /**
  * Sets what every connection needs: Nagle's algorithm would hold an echo back
- * until the client acknowledges the one before, and without keep-alive a client
- * that is gone without a word would stay for ever where there is no idle
- * time-out.
+ * until the client acknowledges the one before.
+ *
+ * @param keepAlive Whether to find out by probes that a client is gone without a
+ * word; not needed where there is an idle time-out.
  *
  * @throws {Deno.errors.ConnectionAborted} If the client has gone: not every
  * system sets options of its socket then.
  */
-export function tuned(connection: Deno.TcpConn): Deno.TcpConn {
+function tuned(
+  connection: Deno.TcpConn,
+  keepAlive: boolean,
+): Deno.TcpConn {
   try {
     connection.setNoDelay(true);
-    connection.setKeepAlive(true);
+    if (keepAlive) connection.setKeepAlive(true);
     return connection;
   } catch (cause) {
     connection.close();

@@ -16,19 +16,11 @@ import {
 } from "node:tls";
 import { checkCertificate } from "./certificate.ts";
 import { CAN_LEND, lend, socketOver, type TcpHandle } from "./node_wire.ts";
-import { bindTcp } from "./tcp.ts";
+import { listenTcp, type TcpListener, type TcpListenOptions } from "./tcp.ts";
 import type { Listener, RawWire, Wire } from "./transport.ts";
 
 /** Where to listen, and who to be. */
-export interface TlsOptions {
-  /** The address to listen on. */
-  host: string;
-  /** The port; 0 takes a free one. */
-  port: number;
-  /** Connections that the kernel holds until they are accepted. */
-  backlog: number;
-  /** Shares the port with other threads. @default {false} */
-  reusePort?: boolean;
+export interface TlsOptions extends TcpListenOptions {
   /** The certificate chain, PEM. */
   cert: string;
   /** Its private key, PEM. */
@@ -42,7 +34,7 @@ export interface TlsOptions {
  *
  * @throws {Deno.errors.NotSupported} If this runtime cannot serve TLS.
  * @throws {Deno.errors.InvalidData} If the certificate cannot be used.
- * @throws What {@linkcode bindTcp} throws.
+ * @throws What {@linkcode listenTcp} throws.
  */
 export function listenTls(options: TlsOptions): Listener {
   if (!CAN_LEND) {
@@ -52,7 +44,7 @@ export function listenTls(options: TlsOptions): Listener {
   }
   const { cert, key, alpn = [] } = options;
   checkCertificate(cert, key);
-  return new TlsListener(bindTcp(options, "tls://"), {
+  return new TlsListener(listenTcp(options, "tls://"), {
     isServer: true,
     secureContext: createSecureContext({ cert, key }),
     ...alpn.length > 0 && { ALPNProtocols: [...alpn] },
@@ -60,12 +52,12 @@ export function listenTls(options: TlsOptions): Listener {
 }
 
 class TlsListener implements Listener {
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: TcpListener;
   readonly #options: TLSSocketOptions;
   /** Accepted when there was no second descriptor for it. */
   #waiting: Deno.TcpConn | undefined;
 
-  constructor(listener: Deno.TcpListener, options: TLSSocketOptions) {
+  constructor(listener: TcpListener, options: TLSSocketOptions) {
     this.#listener = listener;
     this.#options = options;
   }
@@ -128,7 +120,6 @@ class RawTlsWire implements RawWire {
    */
   async handshake(readAhead: Uint8Array): Promise<Wire> {
     if (this.#closed) throw closedByUs();
-    this.#conn.setNoDelay(true);
     const socket = socketOver(this.#handle);
     if (readAhead.length > 0) socket.unshift(Buffer.from(readAhead));
     const tls = new TLSSocket(socket, this.#options);

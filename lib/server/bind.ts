@@ -159,17 +159,19 @@ async function bindAddress(
 }
 
 async function open(
-  { transport, host, port, path, alpn }: ListenerSettings,
+  { transport, host, port, path, alpn, idleTimeout }: ListenerSettings,
   { backlog, tlsCert, tlsKey }: Settings,
   reusePort: boolean,
 ): Promise<Listener | Deno.DatagramConn> {
+  const keepAlive = idleTimeout === 0;
   switch (transport) {
     case "tcp":
-      return listenTcp({ host, port, backlog, reusePort });
+      return listenTcp({ host, port, backlog, reusePort, keepAlive });
     case "tls": {
       const { listenTls } = await import("../net/tls.ts");
       const [cert, key] = [tlsCert!, tlsKey!];
-      return listenTls({ host, port, backlog, reusePort, cert, key, alpn });
+      const tcp = { host, port, backlog, reusePort, keepAlive };
+      return listenTls({ ...tcp, cert, key, alpn });
     }
     case "unix": {
       const { listenUnix } = await import("../net/unix.ts");

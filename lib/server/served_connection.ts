@@ -100,8 +100,8 @@ export class ServedConnection implements ChildSpec {
       }
       if (service.settings.greeting) await this.#greet();
       this.admitting = false;
-      const connection = new SocketConnection(socket, this.#client);
-      await service.handler(connection, this);
+      // Not held here: streams that were fused are then free to go.
+      await service.handler(new SocketConnection(socket, this.#client), this);
       this.#handled = true;
       await socket.linger();
       this.end();

@@ -19,7 +19,7 @@ export abstract class Lazy<T extends object> {
   #real: T | undefined;
 
   /** The class of the object. */
-  abstract readonly type: { readonly prototype: T };
+  abstract get type(): { readonly prototype: T };
 
   /** Makes the object: called once, or never. */
   protected abstract make(): T;
