@@ -49,7 +49,9 @@ interface Acceptable<C> {
 
 /** When {@linkcode accept} ends, and who hears of what it survives. */
 export interface AcceptOptions {
-  /** Settles when one more connection may be accepted. */
+  /**
+   * Settles when one more connection may be accepted, and when `signal` aborts.
+   */
   vacancy: () => Promise<void>;
   /** Ends accepting. Whoever aborts it closes the listener too. */
   signal: AbortSignal;

@@ -18,6 +18,7 @@ import {
   type OpenSnapshot,
   totalsOf,
 } from "../telemetry/snapshot.ts";
+import { untilSettledOrAborted } from "../util/async.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
 import { drain } from "./drain.ts";
@@ -119,12 +120,12 @@ export class Connections {
     return this.#open.size >= this.#settings.maxConnections;
   }
 
-  /** Settles when one more may be served. */
-  async vacancy(): Promise<void> {
-    while (this.full) {
+  /** Settles when one more may be served, or when `signal` aborts. */
+  async vacancy(signal: AbortSignal): Promise<void> {
+    while (this.full && !signal.aborted) {
       this.#tellLimit();
       this.#vacancy ??= Promise.withResolvers();
-      await this.#vacancy.promise;
+      await untilSettledOrAborted(this.#vacancy.promise, signal);
     }
   }
 
@@ -204,11 +205,8 @@ export class Connections {
     return setTimeout(() => {
       this.#limitTimer = undefined;
       this.#atLimit = false;
-      this.#settings.onEvent({
-        type: "limit",
-        reached: false,
-        connections: this.#open.size,
-      });
+      const { maxConnections, onEvent } = this.#settings;
+      onEvent({ type: "limit", reached: false, connections: maxConnections });
     }, LIMIT_EPISODE);
   }
 }

@@ -243,9 +243,10 @@ export class EchoServer {
 
   async #acceptAll(listener: Listener, service: Service): Promise<void> {
     const { connections } = this;
+    const { signal } = this.#closing;
     const incoming = accept(listener, {
-      vacancy: () => connections.vacancy(),
-      signal: this.#closing.signal,
+      vacancy: () => connections.vacancy(signal),
+      signal,
       onAborted: () => {
         service.counters.abort();
       },
@@ -253,8 +254,10 @@ export class EchoServer {
     });
     for await (const wire of incoming) {
       // Another listener may have taken the last place meanwhile.
-      if (connections.full) await connections.vacancy();
-      connections.serve(wire, service);
+      if (connections.full) await connections.vacancy(signal);
+      // Nor has a client been served that waits in the backlog.
+      if (connections.full) wire.close();
+      else connections.serve(wire, service);
     }
   }
 }
