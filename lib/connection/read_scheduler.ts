@@ -176,7 +176,7 @@ export class ReadScheduler {
       if (!reader) break;
       if (reader.beginRead()) this.#pending++;
     }
-    this.#closed = this.#queue.length > 0;
+    this.#closed = this.#queue.length > 0 || this.#held !== undefined;
     this.#watch();
   }
 
