@@ -41,7 +41,9 @@ class FakeThread implements WorkerThread {
     }
     if (order.type === "snapshot") {
       const open = { bytes: [], total: 0, connections: [] };
-      this.report({ type: "snapshot", id: order.id, open });
+      const listeners = countersIn(this.order.counters)
+        .map((counters) => counters.snapshot());
+      this.report({ type: "snapshot", id: order.id, open, listeners });
     }
     if (order.type === "drain" && this.orders.at(-2) !== "drain") {
       for (const counters of countersIn(this.order.counters)) counters.accept();
