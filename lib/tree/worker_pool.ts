@@ -6,7 +6,7 @@
  */
 
 import type { Settings } from "../options/options.ts";
-import { type Branch, type Observed, startAdmin } from "../server/admin.ts";
+import { type Observed, startAdmin } from "../server/admin.ts";
 import { type Bound, findFree } from "../server/bind.ts";
 import {
   type Counters,
@@ -20,6 +20,7 @@ import {
 } from "../telemetry/snapshot.ts";
 import { pause, untilSettledOrAborted } from "../util/async.ts";
 import type { Supervisor } from "../util/supervisor.ts";
+import type { Branch } from "./branch.ts";
 import { counterMemory, countersIn, type WorkerSettings } from "./messages.ts";
 import {
   requireDescriptors,

@@ -13,7 +13,7 @@ import {
   type WorkerPlatform,
 } from "../../../lib/tree/worker_pool.ts";
 import type { WorkerThread } from "../../../lib/tree/worker_handle.ts";
-import type { Branch } from "../../../lib/server/admin.ts";
+import type { Branch } from "../../../lib/tree/branch.ts";
 import { Supervisor } from "../../../lib/util/supervisor.ts";
 import { Client, connectAll } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
