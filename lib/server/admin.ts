@@ -8,7 +8,6 @@ import type { AdminSource } from "../admin/source.ts";
 import { type Address, showAddress } from "../net/address.ts";
 import type { Settings } from "../options/options.ts";
 import type { Connections } from "./connections.ts";
-import deno from "../../deno.json" with { type: "json" };
 
 /** What is told, but for who tells it. */
 export type Observed = Omit<AdminSource, "name" | "version">;
@@ -39,7 +38,9 @@ export async function startAdmin(
 ): Promise<AsyncClosable | undefined> {
   if (!admin) return undefined;
   const { AdminServer } = await import("../admin/server.ts");
-  const { version } = deno;
+  const { default: { version } } = await import("../../deno.json", {
+    with: { type: "json" },
+  });
   const server = await AdminServer.start(admin, { name, version, ...observed });
   onEvent({ type: "admin", url: `http://${showAddress(server.addr)}` });
   return server;
