@@ -141,7 +141,7 @@ async function main(): Promise<void> {
     }
     const visits = LOADS.length * rounds * servers.length;
     console.log(
-      `This takes ${Math.ceil(visits * seconds / 60)} minutes or so.`,
+      `This takes ${Math.ceil(visits * seconds)} seconds or so.`,
     );
     for (const load of LOADS) {
       const { connections, size, inFlight } = load;
