@@ -77,12 +77,22 @@ Deno.test({
   name: "the executable has the options that the README shows",
   ignore,
   fn: async () => {
-    const readme = await Deno.readTextFile(
-      new URL("../../README.md", import.meta.url),
-    );
     const { code, stdout } = await run(["--help"]);
-    assert.ok(readme.includes(stdout.trimEnd()));
+    assert.ok((await readme()).includes(stdout.trimEnd()));
     assert.equal(code, 0);
+  },
+});
+
+Deno.test({
+  name: "the executable is about as large as the README says",
+  ignore: ignore || !LINUX,
+  fn: async () => {
+    const [, megabytes] = (await readme()).match(
+      /^\| executable .* (\d+) MB/m,
+    )!;
+    const { size } = await Deno.stat(EXECUTABLE!);
+    const ratio = size / 1e6 / Number(megabytes);
+    assert.ok(ratio > 0.75 && ratio < 1.25, `${size} bytes`);
   },
 });
 
@@ -230,6 +240,10 @@ Deno.test({
     assert.deepEqual(files.map(({ name }) => name), [cache]);
   },
 });
+
+function readme(): Promise<string> {
+  return Deno.readTextFile(new URL("../../README.md", import.meta.url));
+}
 
 async function temporaryDirectory(): Promise<
   { path: string } & AsyncDisposable
