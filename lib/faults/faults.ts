@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fraction, hash } from "../util/random.ts";
+import { fraction, hash, seedOf } from "../util/random.ts";
 import type { Clock } from "./clock.ts";
 import { corrupt, corrupter } from "./corrupt.ts";
 import { delayOf, latency } from "./latency.ts";
@@ -61,6 +61,11 @@ export interface FaultSettings {
 
 /** {@linkcode FaultSettings} whose seed has been drawn. */
 export type SeededFaults = FaultSettings & { readonly seed: number };
+
+/** Draws the seed, unless it is given. */
+export function seeded(faults: FaultSettings): SeededFaults {
+  return { ...faults, seed: seedOf(faults.seed) };
+}
 
 /**
  * Makes the streams through which the lines of a connection go back; none if it

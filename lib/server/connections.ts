@@ -82,9 +82,6 @@ export class Connections {
         }),
       );
     }
-    if (sweepSeconds > 0) {
-      this.#sweeper = setInterval(() => this.#sweep(), sweepSeconds * 1000);
-    }
   }
 
   /** How many are open. */
@@ -132,6 +129,7 @@ export class Connections {
     );
     this.#open.add(connection);
     if (this.#drained) connection.socket.beginDrain(KERNEL_HOLDS);
+    else this.#sweeper ??= this.#startSweeper();
     this.#children.startChild(connection);
   }
 
@@ -162,6 +160,16 @@ export class Connections {
     if (this.#open.size === 0) this.#emptied?.resolve();
     if (this.#atLimit) this.#limitTimer ??= this.#tellLimitOver();
     this.#settings.onEvent(event);
+  }
+
+  /**
+   * Not before there is something to sweep: the first timer of a program takes
+   * the runtime 10 ms, and a server is sooner ready without it.
+   */
+  #startSweeper(): ReturnType<typeof setInterval> | undefined {
+    const seconds = sweepSecondsOf(this.#settings);
+    if (seconds === 0) return undefined;
+    return setInterval(() => this.#sweep(), seconds * 1000);
   }
 
   /** Closes the connections on which no byte has moved for too long. */
