@@ -7,7 +7,11 @@
 import type { AdmissionRules } from "../connection/admission.ts";
 import type { Access } from "../connection/access.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Pulse, SocketContext } from "../connection/socket.ts";
+import {
+  type Pulse,
+  SLOWEST_READER,
+  type SocketContext,
+} from "../connection/socket.ts";
 import type {
   DatagramFaults,
   FaultSettings,
@@ -88,6 +92,7 @@ export async function makeService(
       pulse,
       finishesLines: mode === "line",
       isDirect: settings.transport !== "tls",
+      readPerSweep: sweepSeconds * SLOWEST_READER,
       slowLinger: server.shutdownTimeout * 1000,
     },
     handler: await handlerOf(server, settings, parts.draining),
