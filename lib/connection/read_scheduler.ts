@@ -175,8 +175,9 @@ export class ReadScheduler {
       if (!reader) break;
       if (reader.beginRead()) this.#pending++;
     }
-    this.#closed = this.#queue.length > 0;
-    if (this.#closed) this.#stallTimer ??= setTimeout(this.#onStall, STALL);
+    const queued = this.#queue.length > 0;
+    this.#closed = queued || this.#held !== undefined;
+    if (queued) this.#stallTimer ??= setTimeout(this.#onStall, STALL);
     else this.#stopStallTimer();
   }
 

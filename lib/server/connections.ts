@@ -28,7 +28,8 @@ import { makeService, type Service } from "./service.ts";
 const SWEEP = 1;
 
 /**
- * Seconds that handlers get to notice that their connection has been closed.
+ * Seconds that handlers get to notice that their connection has been closed,
+ * unless a shutdown is to take no time at all.
  */
 const HANDLER_GRACE = 0.25;
 
@@ -48,7 +49,7 @@ export class Connections {
   readonly #pulse: Pulse = { sweeps: 0 };
   readonly #counters: readonly Counters[];
   readonly #access: Access | undefined;
-  readonly #children = new Supervisor({ shutdownTimeout: HANDLER_GRACE });
+  readonly #children: Supervisor;
   readonly #open = new Set<ServedConnection>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #vacancy: PromiseWithResolvers<void> | undefined;
@@ -63,6 +64,9 @@ export class Connections {
     this.#settings = settings;
     this.#counters = counters;
     this.#access = Access.of(settings);
+    this.#children = new Supervisor({
+      shutdownTimeout: settings.shutdownTimeout > 0 ? HANDLER_GRACE : 0,
+    });
   }
 
   /** Makes the services of listeners, unless there are some from before. */
@@ -114,18 +118,11 @@ export class Connections {
     }));
   }
 
-  /** Whether one more may be served. */
-  get full(): boolean {
-    return this.#open.size >= this.#settings.maxConnections;
-  }
-
-  /** Settles when one more may be served. */
-  async vacancy(): Promise<void> {
-    while (this.full) {
-      this.#tellLimit();
-      this.#vacancy ??= Promise.withResolvers();
-      await this.#vacancy.promise;
-    }
+  /** Settles when one more may be served; nothing if it may now. */
+  vacancy(): Promise<void> | undefined {
+    if (this.#open.size < this.#settings.maxConnections) return undefined;
+    this.#tellLimit();
+    return (this.#vacancy ??= Promise.withResolvers()).promise;
   }
 
   /** Serves a connection as a child of its own. */

@@ -12,7 +12,7 @@ import {
   resolve,
   type Settings,
 } from "../options/options.ts";
-import { deferred } from "../util/async.ts";
+import { deferred, untilSettledOrAborted } from "../util/async.ts";
 import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
 import { bindAll, type Bound, closeAll, type PortSharing } from "./bind.ts";
 import { Connections } from "./connections.ts";
@@ -243,9 +243,11 @@ export class EchoServer {
 
   async #acceptAll(listener: Listener, service: Service): Promise<void> {
     const { connections } = this;
+    const { signal } = this.#closing;
+    const vacancy = () => connections.vacancy();
     const incoming = accept(listener, {
-      vacancy: () => connections.vacancy(),
-      signal: this.#closing.signal,
+      vacancy,
+      signal,
       onAborted: () => {
         service.counters.abort();
       },
@@ -253,7 +255,9 @@ export class EchoServer {
     });
     for await (const wire of incoming) {
       // Another listener may have taken the last place meanwhile.
-      if (connections.full) await connections.vacancy();
+      for (let room; !signal.aborted && (room = vacancy());) {
+        await untilSettledOrAborted(room, signal);
+      }
       connections.serve(wire, service);
     }
   }

@@ -528,6 +528,19 @@ Deno.test({
   assert.equal((await client.status).code, 0);
 });
 
+Deno.test({
+  name:
+    "a line behind an urgent byte comes back with the next one at the latest",
+  ignore: !PROC,
+}, async () => {
+  await using program = await Program.listening();
+  const path = import.meta.resolve("../support/urgent_client.ts");
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-ffi", path, `${program.port}`],
+  }).output();
+  assert.equal(text(stdout), "a\nb\nc\n");
+});
+
 // Idle clock
 
 Deno.test({

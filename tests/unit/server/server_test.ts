@@ -8,9 +8,10 @@ import {
   type EchoServerOptions,
   type Handler,
 } from "../../../lib/mod.ts";
-import { Client, reset, text } from "../../support/client.ts";
+import { Client, connectAll, reset, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
-import { NET } from "../../support/program.ts";
+import { flood } from "../../support/flood.ts";
+import { NET, PROGRAM } from "../../support/program.ts";
 import { ReplacedListen } from "../../support/replaced_listen.ts";
 
 const ignore = !NET;
@@ -423,28 +424,232 @@ for (
   );
 }
 
+/** A handler that does not end before the test does. */
+class Stubborn {
+  readonly #over = Promise.withResolvers<void>();
+  /** How many connections it has been given. */
+  served = 0;
+
+  readonly handler: Handler = ({ readable, writable }) => {
+    this.served++;
+    readable.pipeTo(writable).catch(() => {});
+    return this.#over.promise;
+  };
+
+  [Symbol.dispose](): void {
+    this.#over.resolve();
+  }
+}
+
+Deno.test({
+  name: "EchoServer tells of every connection before it tells that it stopped",
+  ignore,
+}, async () => {
+  using stubborn = new Stubborn();
+  const order: string[] = [];
+  const server = await start({
+    shutdownTimeout: 0,
+    onEvent: ({ type }) => order.push(type),
+    handler: stubborn.handler,
+  });
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("one\n"), "one\n");
+  await server.shutdown();
+  stubborn[Symbol.dispose]();
+  await turn();
+  assert.deepEqual(order, ["listening", "drain", "connection", "stop"]);
+});
+
 Deno.test({
   name: "EchoServer counts what a handler served that outlives the shutdown",
   ignore,
 }, async () => {
+  using stubborn = new Stubborn();
   const events = new Events();
-  const over = Promise.withResolvers<void>();
   const server = await start({
     shutdownTimeout: 0,
     onEvent: events.hear,
-    handler: async ({ readable, writable }) => {
-      await readable.pipeTo(writable);
-      await over.promise;
-    },
+    handler: stubborn.handler,
   });
   using client = await Client.connect(server.addr.port);
   assert.equal(await client.echo("one\n"), "one\n");
   await server.shutdown();
   const { bytesIn, bytesOut } = await events.saw("stop");
   assert.deepEqual([bytesIn, bytesOut], [4, 4]);
-  over.resolve();
-  assert.equal((await events.saw("connection")).bytesIn, 4);
 });
+
+Deno.test({
+  name:
+    "EchoServer gives away the place of a connection that is closed, whatever its handler does",
+  ignore,
+}, async () => {
+  using stubborn = new Stubborn();
+  const events = new Events();
+  await using server = await start({
+    maxConnections: 1,
+    idleTimeout: 0.1,
+    onEvent: events.hear,
+    handler: stubborn.handler,
+  });
+  for (const number of [1, 2]) {
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("served\n"), "served\n");
+    await client.receiveAll();
+    const { ending } = await events.saw("connection", number);
+    assert.equal(ending, "idle");
+  }
+  assert.equal(stubborn.served, 2);
+});
+
+Deno.test({
+  name:
+    "EchoServer that shuts down does not wait for the handler of a connection that is long closed",
+  ignore,
+}, async () => {
+  using stubborn = new Stubborn();
+  const events = new Events();
+  const server = await start({
+    idleTimeout: 0.1,
+    // Longer than the test may take.
+    shutdownTimeout: 86_400,
+    onEvent: events.hear,
+    handler: stubborn.handler,
+  });
+  using client = await Client.connect(server.addr.port);
+  await client.receiveAll();
+  await events.saw("connection");
+  await server.shutdown();
+});
+
+for (
+  const [what, sent, handler] of [
+    ["a client that says nothing", "one\n", undefined],
+    ["a client in the middle of a line", "one\nha", undefined],
+    ["a handler that does not end", "one\n", new Stubborn()],
+  ] as const
+) {
+  Deno.test({
+    name: `EchoServer shuts down within 50 ms without a time-out for ${what}`,
+    ignore,
+  }, async () => {
+    const times: number[] = [];
+    // The machine may be busy once, but not each time.
+    for (let i = 0; i < 5; i++) {
+      const server = await start({
+        shutdownTimeout: 0,
+        ...handler && { handler: handler.handler },
+      });
+      using client = await Client.connect(server.addr.port);
+      await client.send(sent);
+      assert.equal(await client.receiveText(4), "one\n");
+      const began = performance.now();
+      await server.shutdown();
+      times.push(performance.now() - began);
+    }
+    handler?.[Symbol.dispose]();
+    assert.ok(Math.min(...times) < 50, `${times} ms`);
+  });
+}
+
+Deno.test({
+  name: "EchoServer loses no line in a shutdown beside another that is flooded",
+  ignore: !PROGRAM,
+}, async () => {
+  const one = await start();
+  await using other = await start({ shutdownTimeout: 0 });
+  const clients = await connectAll(one.addr.port, 100);
+  for (const client of clients) assert.equal(await client.echo("in\n"), "in\n");
+  using _flood = await flood({ port: other.addr.port, clients: 60 });
+  await Promise.all(clients.map((client) => client.send("tail\n")));
+  const shutdown = one.shutdown();
+  const tails = await Promise.all(clients.map((client) => client.receiveAll()));
+  for (const client of clients) client.close();
+  await shutdown;
+  assert.equal(tails.filter((tail) => text(tail) === "tail\n").length, 100);
+});
+
+Deno.test({
+  name: "EchoServer on :: shows IPv4 clients with their IPv4 addresses",
+  ignore: ignore || !await hasIpv6(),
+}, async () => {
+  const events = new Events();
+  await using server = await start({
+    host: "::",
+    onEvent: events.hear,
+    handler: async ({ remoteAddr, peerAddr, writable }) => {
+      const writer = writable.getWriter();
+      await writer.write(
+        new TextEncoder().encode(`${remoteAddr.hostname} ${peerAddr.hostname}`),
+      );
+    },
+  });
+  using client = await Client.connect(server.addr.port);
+  assert.equal(text(await client.receiveAll()), "127.0.0.1 127.0.0.1");
+  client.close();
+  const { remoteAddr } = await events.saw("connection");
+  assert.deepEqual(remoteAddr, { ...client.localAddr });
+});
+
+async function hasIpv6(): Promise<boolean> {
+  if (!NET) return false;
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    console.log("Tests of IPv6 are ignored: there is none.");
+    return false;
+  }
+}
+
+Deno.test({
+  name: "EchoServer takes the place of :: with 0.0.0.0 where there is no IPv6",
+  ignore,
+}, async () => {
+  using _ = new ReplacedListen((listen) => (options) => {
+    if (options.hostname?.includes(":")) {
+      const error = new Error("Address family not supported by protocol");
+      throw Object.assign(error, { code: "EAFNOSUPPORT" });
+    }
+    return listen(options);
+  });
+  const events = new Events();
+  await using server = await start({ host: "::", onEvent: events.hear });
+  assert.equal(server.addr.hostname, "0.0.0.0");
+  assert.deepEqual(events.of("fallback"), [
+    { type: "fallback", host: "::", instead: "0.0.0.0" },
+  ]);
+  using client = await Client.connect(server.addr.port);
+  assert.equal(await client.echo("four\n"), "four\n");
+  client.close();
+  await assert.rejects(start({ host: "::1" }), /Cannot listen on \[::1\]:0: /);
+});
+
+for (
+  const code of [
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "EHOSTDOWN",
+    "ENETDOWN",
+    "ECONNREFUSED",
+    "ENOPROTOOPT",
+    "EPIPE",
+  ]
+) {
+  Deno.test({
+    name: `EchoServer takes ${code} of a connection for the network's failure`,
+    ignore,
+  }, async () => {
+    const events = new Events();
+    await using server = await start({
+      onEvent: events.hear,
+      handler: () => Promise.reject(Object.assign(new Error(), { code })),
+    });
+    using client = await Client.connect(server.addr.port);
+    await client.receiveAll();
+    const { ending, reason } = await events.saw("connection");
+    assert.deepEqual([ending, reason], ["reset", undefined]);
+  });
+}
 
 const CRASHES: Record<string, Handler> = {
   "throws": () => {
