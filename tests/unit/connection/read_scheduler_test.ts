@@ -83,16 +83,15 @@ Deno.test("ReadScheduler lets no read begin in a round that follows another", as
   const reads = new ReadScheduler();
   let begun = 0;
   const one = reader(() => begun++);
-  const second = new Promise<void>((resolve) =>
-    reads.round(() => reads.round(resolve))
+  const second = new Promise<number>((resolve) =>
+    reads.round(() => reads.round(() => resolve(begun)))
   );
   // Begins between the two, and leaves the queue empty.
   reads.enter(one);
   while (begun === 0) await eventLoopTurn();
   await turns(2);
   assert.equal(reads.enter(one), false);
-  await second;
-  assert.equal(begun, 1);
+  assert.equal(await second, 1);
 });
 
 Deno.test("ReadScheduler shares a round among all who ask for the next", async () => {
