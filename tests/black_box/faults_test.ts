@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import { bytes, Client, connectAll, reset, text } from "../support/client.ts";
+import { flood } from "../support/flood.ts";
 import {
   EXECUTABLE,
   guard,
@@ -251,6 +252,53 @@ Deno.test({
   assert.equal(await served, "last\n");
   for (const client of flood) client.close();
   assert.ok(turns > 5, `it was served ${turns} times meanwhile`);
+});
+
+Deno.test({
+  name: "a client with a line now and then is served beside 20 that flood",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  using _flood = await flood({ port: program.port, clients: 20 });
+  using bystander = await Client.connect(program.port);
+  const waits: number[] = [];
+  while (waits.length < 50) {
+    const start = performance.now();
+    assert.equal(await bystander.echo("line\n"), "line\n");
+    waits.push(performance.now() - start);
+  }
+  // The others wait for the machine, not for the server.
+  const median = waits.sort((a, b) => a - b)[25]!;
+  assert.ok(median < 100, `half of its lines took more than ${median} ms`);
+});
+
+Deno.test({
+  name: "the limit of connections is told once an episode, and its end",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--max-connections", "2"]);
+  const episode = async () => {
+    const served = await connectAll(program.port, 2);
+    for (const client of served) assert.equal(await client.echo("\n"), "\n");
+    for (let i = 0; i < 5; i++) {
+      const waiting = await Client.connect(program.port);
+      const echo = waiting.echo("next\n");
+      served.shift()!.close();
+      assert.equal(await echo, "next\n");
+      served.push(waiting);
+    }
+    for (const client of served) client.close();
+  };
+  const LIMIT =
+    /warning serving 2 connections \(--max-connections\), further clients wait: raise --max-connections\n/;
+  for (const count of [1, 2]) {
+    await episode();
+    await program.sawTimes(
+      count,
+      /info serving fewer than \d+ connections again\n/,
+    );
+    assert.equal(program.stderr.match(RegExp(LIMIT, "g"))?.length, count);
+  }
 });
 
 // Descriptors
@@ -603,6 +651,22 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a client that sends in time is never idle, however others flood",
+  ignore,
+}, async () => {
+  await using program = await Program.listening(["--idle-timeout", "1"]);
+  const clients = await connectAll(program.port, 20);
+  using _flood = await flood({ port: program.port, clients: 300 });
+  await Promise.all(clients.map(async (client) => {
+    for (let i = 0; i < 10; i++) {
+      assert.equal(await client.echo("in time\n"), "in time\n");
+      await new Promise((resolve) => setTimeout(resolve, 400));
+    }
+    client.close();
+  }));
+});
+
+Deno.test({
   name: "a client whose echo is stuck is closed as idle",
   ignore: ignore || STUCK_WRITES,
 }, async () => {
@@ -681,7 +745,14 @@ Deno.test({
   const beside = (path: string) =>
     Deno.readTextFile(new URL(path, import.meta.url));
   const tests = (await Promise.all(
-    ["faults_test.ts", "drain_test.ts", "fuzz_test.ts"].map(beside),
+    [
+      "faults_test.ts",
+      "drain_test.ts",
+      "fuzz_test.ts",
+      "log_test.ts",
+      "signals_test.ts",
+      "start_test.ts",
+    ].map(beside),
   )).join();
   const security = await beside("../../.github/SECURITY.md");
   const promises = security.split("## What it promises")[1]!
