@@ -176,7 +176,7 @@ export class ReadScheduler {
       if (!reader) break;
       if (reader.beginRead()) this.#pending++;
     }
-    this.#closed = this.#queue.length > 0;
+    this.#closed = this.#queue.length > 0 || this.#held !== undefined;
     this.#watch();
   }
 
@@ -205,8 +205,8 @@ export class ReadScheduler {
 
   async #runRounds(): Promise<void> {
     this.#held = "round";
+    this.#closed = true;
     while (this.#asking.length > 0) {
-      this.#closed = true;
       const asking = this.#asking;
       this.#asking = [];
       await this.#silence();

@@ -655,8 +655,8 @@ Deno.test({
   ignore,
 }, async () => {
   await using program = await Program.listening(["--idle-timeout", "1"]);
-  const clients = await connectAll(program.port, 20);
   using _flood = await flood({ port: program.port, clients: 300 });
+  const clients = await connectAll(program.port, 20);
   await Promise.all(clients.map(async (client) => {
     for (let i = 0; i < 10; i++) {
       assert.equal(await client.echo("in time\n"), "in time\n");
