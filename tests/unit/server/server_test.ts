@@ -571,7 +571,7 @@ Deno.test({
 
 Deno.test({
   name: "EchoServer on :: shows IPv4 clients with their IPv4 addresses",
-  ignore: ignore || !await hasIpv6(),
+  ignore: ignore || !hasIpv6(),
 }, async () => {
   const events = new Events();
   await using server = await start({
@@ -591,7 +591,7 @@ Deno.test({
   assert.deepEqual(remoteAddr, { ...client.localAddr });
 });
 
-async function hasIpv6(): Promise<boolean> {
+function hasIpv6(): boolean {
   if (!NET) return false;
   try {
     Deno.listen({ hostname: "::1", port: 0 }).close();
