@@ -20,6 +20,7 @@ import {
   PROC,
   PROGRAM,
   Program,
+  programTest,
   STUCK_WRITES,
 } from "../support/program.ts";
 
@@ -95,7 +96,7 @@ async function refused(port: number): Promise<void> {
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  Deno.test({
+  programTest({
     name: `${signal} ends a server as soon as it is ready, exit 0`,
     ignore,
   }, async () => {
@@ -110,7 +111,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test({
+programTest({
   name: "silent clients get FIN at the signal, not at the deadline",
   ignore,
 }, async () => {
@@ -132,20 +133,20 @@ Deno.test({
   );
 });
 
-Deno.test({
-  name: "a server that drains takes no new client",
-  ignore,
-}, async () => {
-  await using program = await Program.listening();
-  using client = await midLine(program);
-  program.kill();
-  await program.saw(/draining 1 connections?\b/);
-  await refused(program.port);
-  await client.send("\n");
-  assert.equal(text(await client.receiveAll()), "half\n");
-  client.close();
-  await ended(program);
-});
+programTest(
+  { name: "a server that drains takes no new client", ignore },
+  async () => {
+    await using program = await Program.listening();
+    using client = await midLine(program);
+    program.kill();
+    await program.saw(/draining 1 connections?\b/);
+    await refused(program.port);
+    await client.send("\n");
+    assert.equal(text(await client.receiveAll()), "half\n");
+    client.close();
+    await ended(program);
+  },
+);
 
 for (
   const { name, args, permissions } of [
@@ -158,7 +159,7 @@ for (
     },
   ]
 ) {
-  Deno.test({
+  programTest({
     name: `lines that arrive just before the signal all come back: ${name}`,
     ignore: ignore || name === "two workers" && Deno.build.os !== "linux",
   }, async () => {
@@ -244,7 +245,7 @@ function numbered(line: number): string {
   return `${line} `.padEnd(63, "x") + "\n";
 }
 
-Deno.test({
+programTest({
   name: "500 busy clients lose no line at the signal, and see FIN",
   ignore,
 }, async () => {
@@ -284,7 +285,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a client in mid-line may finish its line, then gets FIN",
   ignore,
 }, async () => {
@@ -306,7 +307,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a client that sends its own FIN during a drain gets its tail back",
   ignore,
 }, async () => {
@@ -322,26 +323,26 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
-  name: "data, FIN and the signal at once lose nothing",
-  ignore,
-}, async () => {
-  await using program = await Program.listening();
-  const clients = await accepted(program, 50);
-  await frozen(program, async () => {
+programTest(
+  { name: "data, FIN and the signal at once lose nothing", ignore },
+  async () => {
+    await using program = await Program.listening();
+    const clients = await accepted(program, 50);
+    await frozen(program, async () => {
+      for (const client of clients) {
+        await client.send("whole\ntail");
+        await client.closeWrite();
+      }
+    });
     for (const client of clients) {
-      await client.send("whole\ntail");
-      await client.closeWrite();
+      assert.equal(text(await client.receiveAll()), "whole\ntail");
+      client.close();
     }
-  });
-  for (const client of clients) {
-    assert.equal(text(await client.receiveAll()), "whole\ntail");
-    client.close();
-  }
-  await ended(program);
-});
+    await ended(program);
+  },
+);
 
-Deno.test({
+programTest({
   name: "silent clients lose no line at the signal, however others flood it",
   ignore,
 }, async () => {
@@ -357,7 +358,7 @@ Deno.test({
   assert.equal((await program.ended()).code, 0);
 });
 
-Deno.test({
+programTest({
   name: "a client that reads late gets all that had arrived",
   ignore,
 }, async () => {
@@ -378,7 +379,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a client that sends on after the server's FIN sees no reset",
   ignore,
 }, async () => {
@@ -400,7 +401,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "clients that never finish a line get what is held at the deadline",
   ignore,
 }, async () => {
@@ -419,7 +420,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "clients that neither read nor close do not hold up the deadline",
   ignore: ignore || STUCK_WRITES,
 }, async () => {
@@ -441,7 +442,7 @@ Deno.test({
   for (const client of clients) client.close();
 });
 
-Deno.test({
+programTest({
   name: "a deadline of no seconds at all still gives back what is held",
   ignore,
 }, async () => {
@@ -453,7 +454,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a client that resets during a drain ends only itself",
   ignore,
 }, async () => {
@@ -474,7 +475,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a server at its limit of connections drains, and lets go who waits",
   ignore,
 }, async () => {
@@ -517,7 +518,7 @@ function libcClient(
 for (
   const [bytes, bytesPerSecond] of [[128 * 1024, 40_000], [1 << 20, 250_000]]
 ) {
-  Deno.test({
+  programTest({
     name:
       `a client that reads ${bytes} bytes slowly, and sends one more, gets all of them`,
     ignore: !PROC,
@@ -536,7 +537,7 @@ for (
   });
 }
 
-Deno.test({
+programTest({
   name: "a quiet client that has read everything has two seconds for its FIN",
   ignore,
 }, async () => {
@@ -556,7 +557,7 @@ Deno.test({
 
 // What clients send after the signal
 
-Deno.test({
+programTest({
   name: "clients that never stop sending do not hold a drain up",
   ignore,
 }, async () => {
@@ -569,7 +570,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "bytes that come one by one after the signal put off nobody's FIN",
   ignore,
 }, async () => {

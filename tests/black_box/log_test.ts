@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { Client, text } from "../support/client.ts";
 import { freePort, until } from "../support/ports.ts";
-import { PROGRAM, Program } from "../support/program.ts";
+import { PROGRAM, Program, programTest } from "../support/program.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
 
@@ -47,7 +47,7 @@ async function serves(port: number, clients: number): Promise<void> {
   }
 }
 
-Deno.test({
+programTest({
   name: "a server whose log nobody reads serves on, drains and ends",
   ignore,
 }, async () => {
@@ -65,7 +65,7 @@ Deno.test({
   assert.equal((await program.ended()).code, 0);
 });
 
-Deno.test({
+programTest({
   name: "a log that is read late has all lines whole, and says which it lacks",
   ignore,
 }, async () => {
@@ -89,7 +89,7 @@ Deno.test({
   assert.deepEqual([count("drain"), count("stop")], [1, 1]);
 });
 
-Deno.test({
+programTest({
   name: "a server whose log is closed serves on, and drains",
   ignore,
 }, async () => {
@@ -106,7 +106,7 @@ Deno.test({
   assert.equal((await program.ended()).code, 0);
 });
 
-Deno.test({
+programTest({
   name: "a server that starts with stdout and stderr closed serves and drains",
   ignore,
 }, async () => {

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { Client, text } from "../support/client.ts";
-import { PROC, PROGRAM, Program } from "../support/program.ts";
+import { PROC, PROGRAM, Program, programTest } from "../support/program.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
 
@@ -56,7 +56,7 @@ async function canRun(command: string, args: string[]): Promise<boolean> {
   }
 }
 
-Deno.test({
+programTest({
   name: "SIGHUP ends a server that was started at a terminal, exit 0",
   ignore: noTerminal,
 }, async () => {
@@ -72,7 +72,7 @@ Deno.test({
   }
 });
 
-Deno.test({
+programTest({
   name: "a server drains when the terminal goes that it was started at",
   ignore: noTerminal,
 }, async () => {
@@ -87,7 +87,7 @@ Deno.test({
   await program.saw(/stopped: 1 connection served/);
 });
 
-Deno.test({
+programTest({
   name: "SIGHUP is told and ignored where there was no terminal at the start",
   ignore,
 }, async () => {
@@ -104,18 +104,18 @@ Deno.test({
   assert.equal((await program.ended()).code, 0);
 });
 
-Deno.test({
-  name: "a server under nohup outlives SIGHUP",
-  ignore,
-}, async () => {
-  await using program = await Program.listening([], { under: ["nohup"] });
-  program.kill("SIGHUP");
-  using client = await Client.connect(program.port);
-  assert.equal(await client.echo("still here\n"), "still here\n");
-  client.close();
-  program.kill();
-  assert.equal((await program.ended()).code, 0);
-});
+programTest(
+  { name: "a server under nohup outlives SIGHUP", ignore },
+  async () => {
+    await using program = await Program.listening([], { under: ["nohup"] });
+    program.kill("SIGHUP");
+    using client = await Client.connect(program.port);
+    assert.equal(await client.echo("still here\n"), "still here\n");
+    client.close();
+    program.kill();
+    assert.equal((await program.ended()).code, 0);
+  },
+);
 
 // A second signal
 
@@ -126,7 +126,7 @@ for (
     ["SIGINT", "SIGTERM"],
   ] as const
 ) {
-  Deno.test({
+  programTest({
     name: `${first} and ${second} at once are one wish, and lose no line`,
     ignore,
   }, async () => {
@@ -142,7 +142,7 @@ for (
   });
 }
 
-Deno.test({
+programTest({
   name: "a terminal that hangs up twice loses no line",
   ignore: noTerminal,
 }, async () => {
@@ -165,7 +165,7 @@ for (
     ["SIGTERM", "SIGINT", 130],
   ] as const
 ) {
-  Deno.test({
+  programTest({
     name: `${second} a while after ${first} ends the server at once, ${code}`,
     ignore,
   }, async () => {
@@ -183,7 +183,7 @@ for (
 
 // What is said
 
-Deno.test({
+programTest({
   name: "a drain says how long it takes at most, and how to end it",
   ignore,
 }, async () => {
@@ -203,7 +203,7 @@ Deno.test({
   );
 });
 
-Deno.test({
+programTest({
   name: "SIGUSR1 tells the state of a running server in one line",
   ignore,
 }, async () => {
@@ -225,7 +225,7 @@ Deno.test({
   assert.equal(stderr.trimEnd().split("\n").length, 4, stderr);
 });
 
-Deno.test({
+programTest({
   name: "SIGUSR1 tells the state of all workers, also in a drain",
   ignore: !PROC,
 }, async () => {

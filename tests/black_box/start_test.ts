@@ -14,6 +14,7 @@ import {
   PROGRAM,
   Program,
   type ProgramOptions,
+  programTest,
 } from "../support/program.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
@@ -68,7 +69,7 @@ async function withHosts(): Promise<{ under: string[] } & AsyncDisposable> {
   };
 }
 
-Deno.test({
+programTest({
   name: "a name with several addresses is listened on at each, on one port",
   ignore: !HOSTS,
 }, async () => {
@@ -92,7 +93,7 @@ Deno.test({
   assert.match(stderr, /stopped: 2 connections served/);
 });
 
-Deno.test({
+programTest({
   name: "a name that may not be resolved is listened on as the runtime does",
   ignore: ignore || EXECUTABLE !== undefined,
 }, async () => {
@@ -116,7 +117,7 @@ for (
     ["--workers", "3", "--max-connections", "1000000"],
   ]
 ) {
-  Deno.test({
+  programTest({
     name: `the program serves with ${args.join(" ")}`,
     ignore: !PROC,
   }, async () => {
@@ -134,7 +135,7 @@ for (
   });
 }
 
-Deno.test({
+programTest({
   name: "two programs with workers that start at once do not share a port",
   ignore: !PROC,
 }, async () => {
@@ -156,21 +157,21 @@ Deno.test({
   assert.equal((await winner.ended()).code, 0);
 });
 
-Deno.test({
-  name: "a signal ends a start with many workers",
-  ignore: !PROC,
-}, async () => {
-  await using program = Program.spawn(
-    ["--host=127.0.0.1", "--port=0", "--workers=100"],
-    WORKERS,
-  );
-  const before = await threads(program, 1);
-  await threads(program, before + 16);
-  program.kill();
-  const { code, stderr } = await program.ended();
-  assert.equal(code, 0, stderr);
-  assert.doesNotMatch(stderr, /listening on/);
-});
+programTest(
+  { name: "a signal ends a start with many workers", ignore: !PROC },
+  async () => {
+    await using program = Program.spawn(
+      ["--host=127.0.0.1", "--port=0", "--workers=100"],
+      WORKERS,
+    );
+    const before = await threads(program, 1);
+    await threads(program, before + 16);
+    program.kill();
+    const { code, stderr } = await program.ended();
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /listening on/);
+  },
+);
 
 /** Waits until the program has so many threads, and says how many it has. */
 function threads(program: Program, least: number): Promise<number> {
@@ -198,7 +199,7 @@ const NEVER_LOADED = "data:application/javascript," +
     await new Promise(() => {});
   `);
 
-Deno.test({
+programTest({
   name: "signals are heard before anything is loaded",
   ignore: ignore || EXECUTABLE !== undefined,
 }, async () => {
@@ -220,7 +221,7 @@ Deno.test({
   assert.deepEqual([code, signal], [143, null]);
 });
 
-Deno.test({
+programTest({
   name: "process 1 of a container starts, hears SIGTERM and drains",
   ignore: !HOSTS,
 }, async () => {
