@@ -25,9 +25,8 @@ export const CARRIES: Record<Stream, boolean> = {
 export const WITH_FILES = ["--allow-net", "--allow-read", "--allow-write"];
 
 /** The URL of a listener on whatever is free. */
-export function freeUrl(stream: Stream, parameters = ""): string {
-  const where = stream === "unix" ? abstractName() : `${stream}://127.0.0.1:0`;
-  return parameters ? `${where}?${parameters}` : where;
+export function freeUrl(transport: string): string {
+  return transport === "unix" ? abstractName() : `${transport}://127.0.0.1:0`;
 }
 
 /** An abstract name that nobody else has. */
@@ -44,7 +43,7 @@ export async function serveOver(
   parameters = "",
   args: string[] = [],
 ): Promise<Program & { address: string }> {
-  const urls = [freeUrl(stream, parameters)];
+  const urls = [freeUrl(stream) + (parameters && `?${parameters}`)];
   if (stream !== "tls") {
     return withAddress(await Program.listeningAt(urls, args));
   }
