@@ -73,6 +73,18 @@ if (PROGRAM && NO_TLS) {
   );
 }
 
+/** Whether this machine has IPv6. Say `ignore: !IPV6`. */
+export const IPV6 = PROGRAM && hasIPv6();
+
+function hasIPv6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What a process uses. */
 export interface Usage {
   /** Bytes of memory that are resident. */
