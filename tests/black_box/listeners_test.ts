@@ -12,6 +12,7 @@ import { certificateFiles } from "../support/certificate.ts";
 import { Client, netAddress, text } from "../support/client.ts";
 import {
   type Ended,
+  IPV6,
   NET,
   NO_TLS,
   PROGRAM,
@@ -24,9 +25,6 @@ import { abstractName, freeUrl, WITH_FILES } from "../support/transports.ts";
 const ignore = !PROGRAM;
 const LINUX = Deno.build.os === "linux";
 
-/** Whether this machine has IPv6. */
-const IPV6 = PROGRAM && hasIPv6();
-
 /** Whether `localhost` means both 127.0.0.1 and ::1 here. */
 const BOTH_FAMILIES = IPV6 && (await lookup("localhost", { all: true }))
       .map(({ address }) => address).sort().join() === "127.0.0.1,::1";
@@ -35,15 +33,6 @@ if (PROGRAM && !BOTH_FAMILIES) {
   console.log(
     "The test of a name with two addresses is ignored: localhost has one here.",
   );
-}
-
-function hasIPv6(): boolean {
-  try {
-    Deno.listen({ hostname: "::1", port: 0 }).close();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Runs the program with these listeners to its end. */
