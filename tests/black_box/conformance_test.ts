@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { chunks, joined } from "../support/chunks.ts";
-import { Client } from "../support/client.ts";
+import { Client, text } from "../support/client.ts";
 import { Random } from "../support/random.ts";
 import { CARRIES, serveOver, STREAMS } from "../support/transports.ts";
 
@@ -97,5 +97,69 @@ for (const stream of STREAMS) {
         }),
         { numRuns: RUNS },
       ));
+
+    Deno.test({
+      name: `echoserver gives back what had arrived at the signal (${over})`,
+      ignore: !CARRIES[stream] || Deno.build.os === "windows",
+    }, async () => {
+      await using program = await serveOver(stream, `mode=${mode}`);
+      const clients = await clientsOf(program.address);
+      for (const client of clients) {
+        assert.equal(await client.echo("in\n"), "in\n");
+      }
+      // More than one read finds, and less than fills a window.
+      const lines = Array.from({ length: 4000 }, (_, i) => `${i}\n`).join("");
+      program.kill("SIGSTOP");
+      for (const client of clients) await client.send(lines);
+      program.kill("SIGTERM");
+      program.kill("SIGCONT");
+      for (const client of clients) {
+        assert.equal(text(await client.receiveAll()), lines);
+        client.close();
+      }
+      const { code, stderr } = await program.ended();
+      assert.equal(code, 0);
+      assert.match(stderr, RegExp(`draining ${CLIENTS} connections`));
+      const moved = CLIENTS * (3 + lines.length);
+      assert.match(
+        stderr,
+        RegExp(`${CLIENTS} connections served, ${moved} bytes in, ${moved} `),
+      );
+    });
   }
+
+  Deno.test({
+    name: `a client in mid-line may finish it in a drain (${stream})`,
+    ignore: !CARRIES[stream] || Deno.build.os === "windows",
+  }, async () => {
+    const args = ["--shutdown-timeout", "86400"];
+    await using program = await serveOver(stream, "", args);
+    using silent = await Client.to(program.address);
+    assert.equal(await silent.echo("in\n"), "in\n");
+    using client = await Client.to(program.address);
+    await client.send("whole\nhalf");
+    assert.equal(await client.receiveText(6), "whole\n");
+    program.kill();
+    assert.equal(await silent.receive(), null);
+    silent.close();
+    await client.send(" a line\n");
+    assert.equal(text(await client.receiveAll()), "half a line\n");
+    client.close();
+    assert.equal((await program.ended()).code, 0);
+  });
+
+  Deno.test({
+    name: `a client in mid-line gets what is held at the deadline (${stream})`,
+    ignore: !CARRIES[stream] || Deno.build.os === "windows",
+  }, async () => {
+    const args = ["--shutdown-timeout", "1"];
+    await using program = await serveOver(stream, "", args);
+    using client = await Client.to(program.address);
+    await client.send("whole\nhalf");
+    assert.equal(await client.receiveText(6), "whole\n");
+    program.kill();
+    assert.equal(text(await client.receiveAll()), "half");
+    client.close();
+    assert.equal((await program.ended()).code, 0);
+  });
 }
