@@ -49,21 +49,6 @@ Deno.test("ReadScheduler proves a round before any read begins again", async () 
   assert.deepEqual(order, ["proven", "read"]);
 });
 
-Deno.test("ReadScheduler lets no read begin in a round that a reader asked for when it was released", async () => {
-  const reads = new ReadScheduler();
-  let inRound = false;
-  reads.round();
-  // As a connection that drains does.
-  reads.enter(reader(() => {
-    inRound = true;
-    reads.round(() => inRound = false);
-  }));
-  while (!inRound) await eventLoopTurn();
-  reads.enter(reader(() => assert.equal(inRound, false)));
-  assert.equal(inRound, true);
-  await reads.turn();
-});
-
 Deno.test("ReadScheduler ends no round within 62 turns of an answer", async () => {
   const reads = new ReadScheduler();
   let proven = false;
