@@ -9,14 +9,7 @@ import { type Command, parseCommandLine } from "./command.ts";
 // Not when it is asked for, as all else: what starts most often starts sooner
 // when it is loaded at once with this module.
 import { serve } from "./serve.ts";
-
-/** What signals ask for. */
-export interface Signals {
-  /** Aborts when a shutdown is asked for. */
-  readonly shutdown: AbortSignal;
-  /** Hears `state`, and `hangup` where that is no shutdown. */
-  readonly requests: EventTarget;
-}
+import type { Signals } from "./signals.ts";
 
 /**
  * Runs the command that `args` ask for.

@@ -12,7 +12,7 @@ import { EchoSupervisor } from "../tree/echo_supervisor.ts";
 import { reasonOf } from "../util/text.ts";
 import type { ServeCommand } from "./command.ts";
 import { giveUpFiles } from "./permissions.ts";
-import type { Signals } from "./run.ts";
+import type { Signals } from "./signals.ts";
 
 /** Milliseconds that the log gets, at the end, to be written. */
 const LAST_WORDS = 1000;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Signals } from "../../lib/cli/run.ts";
+import type { Signals } from "../../lib/cli/signals.ts";
 
 const shutdown = new AbortController();
 const signals: Signals = {
