@@ -244,8 +244,9 @@ export class EchoServer {
   async #acceptAll(listener: Listener, service: Service): Promise<void> {
     const { connections } = this;
     const { signal } = this.#closing;
+    const vacancy = () => connections.vacancy();
     const incoming = accept(listener, {
-      vacancy: () => connections.vacancy(),
+      vacancy,
       signal,
       onAborted: () => {
         service.counters.abort();
@@ -254,8 +255,9 @@ export class EchoServer {
     });
     for await (const wire of incoming) {
       // Another listener may have taken the last place meanwhile.
-      const full = connections.vacancy();
-      if (full) await untilSettledOrAborted(full, signal);
+      for (let room; !signal.aborted && (room = vacancy());) {
+        await untilSettledOrAborted(room, signal);
+      }
       connections.serve(wire, service);
     }
   }

@@ -6,7 +6,11 @@
 
 import type { AdmissionRules } from "../connection/admission.ts";
 import type { Access } from "../connection/access.ts";
-import type { Pulse, SocketContext } from "../connection/socket.ts";
+import {
+  type Pulse,
+  SLOWEST_READER,
+  type SocketContext,
+} from "../connection/socket.ts";
 import type { DatagramFaults } from "../faults/faults.ts";
 import { CidrSet } from "../net/cidr.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
@@ -71,6 +75,7 @@ export async function makeService(
       pulse,
       finishesLines: mode === "line",
       isDirect: settings.transport !== "tls",
+      readPerSweep: sweepSeconds * SLOWEST_READER,
       slowLinger: server.shutdownTimeout * 1000,
     },
     handler: await handlerOf(server, settings, parts.draining),

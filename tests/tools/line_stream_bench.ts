@@ -64,6 +64,7 @@ async function fused(input: Uint8Array[]): Promise<void> {
   const context = {
     pulse: { sweeps: 0 },
     finishesLines: true,
+    readPerSweep: 10_000,
     slowLinger: 0,
     isDirect: true,
   };
