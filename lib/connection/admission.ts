@@ -127,6 +127,7 @@ export function peerVerdict(
  * the caller to close, at once: a read or a handshake may still be under way.
  *
  * @param signal Gives up, whatever is under way.
+ * @param onBytes Called when bytes of a PROXY header have come.
  * @throws What a read rejects with before a PROXY header is whole, for example
  * `Deno.errors.ConnectionReset`.
  */
@@ -134,8 +135,9 @@ export async function admit(
   wire: RawWire,
   rules: AdmissionRules,
   signal?: AbortSignal,
+  onBytes?: () => void,
 ): Promise<Admission> {
-  const identified = await identify(wire, rules, signal);
+  const identified = await identify(wire, rules, signal, onBytes);
   if (!("readAhead" in identified)) return identified;
   const { client, readAhead, access } = identified;
   const reason = access?.enter(client.hostname);
@@ -164,12 +166,13 @@ async function identify(
   wire: RawWire,
   rules: AdmissionRules,
   signal?: AbortSignal,
+  onBytes?: () => void,
 ): Promise<Identified | Rejected | Ended> {
   const peer = toAddress(wire.remoteAddr);
   if (!rules.proxy) return identified(peer, NOTHING, rules.access);
   const untrusted = peerVerdict(peer, rules);
   if (untrusted) return rejection(untrusted, peer, "not a trusted proxy");
-  const read = await readHeader(wire, rules, signal);
+  const read = await readHeader(wire, rules, signal, onBytes);
   if ("ended" in read) return read;
   if ("refused" in read) return rejection("proxy", peer, read.refused);
   const { header, readAhead } = read;
@@ -197,8 +200,9 @@ async function readHeader(
   wire: Wire,
   { headerTimeout = HEADER_TIMEOUT, startTimer }: AdmissionRules,
   signal?: AbortSignal,
+  onBytes: () => void = () => {},
 ): Promise<HeaderRead | { refused: string } | Ended> {
-  const input = new HeaderInput(wire);
+  const input = new HeaderInput(wire, onBytes);
   // Before the first byte there is no deadline but the idle time-out, which is
   // the server's.
   const first = await within(input.readMore(), { signal });
@@ -224,11 +228,13 @@ async function readHeader(
 /** The bytes that have come so far. */
 class HeaderInput {
   readonly #wire: Wire;
+  readonly #onBytes: () => void;
   #buffer = new Uint8Array(FIRST_READ);
   #length = 0;
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, onBytes: () => void) {
     this.#wire = wire;
+    this.#onBytes = onBytes;
   }
 
   get bytes(): Uint8Array {
@@ -248,6 +254,7 @@ class HeaderInput {
       reads.answered(NO_PROOF, 0, false)
     );
     if (count === null) return null;
+    this.#onBytes();
     this.#length += count;
     return parseProxyHeader(this.bytes);
   }

@@ -33,6 +33,13 @@ import { Queue } from "../util/queue.ts";
  */
 const LOOK_TURNS = 62;
 
+/**
+ * Event-loop turns in a row without an answer that prove that the kernel holds
+ * nothing for the pending reads. Answers that the runtime has put off come with
+ * its next look, up to 62 turns after the ones before; this is two looks.
+ */
+const PROOF_TURNS = 2 * LOOK_TURNS;
+
 /** Reads answered together that tell of saturation: nearly a whole budget. */
 const FULL_BATCH = 120;
 
@@ -226,7 +233,7 @@ export class ReadScheduler {
   /** Turns the event loop until so many turns in a row had no answer. */
   async #silence(): Promise<void> {
     let seen = this.#answers;
-    for (let silent = 0; silent < LOOK_TURNS; silent++) {
+    for (let silent = 0; silent < PROOF_TURNS; silent++) {
       await eventLoopTurn();
       if (this.#answers === seen) continue;
       seen = this.#answers;

@@ -127,6 +127,7 @@ export class Socket {
 
   set wire(wire: Wire) {
     this.#wire = wire;
+    this.touch();
     if (this.#closed) wire.close();
   }
 
@@ -141,6 +142,11 @@ export class Socket {
   /** Idle sweeps since a byte last moved. */
   get sweepsIdle(): number {
     return this.#context.pulse.sweeps - this.#lastSweep;
+  }
+
+  /** Takes note that bytes have moved that are not counted. */
+  touch(): void {
+    this.#lastSweep = this.#context.pulse.sweeps;
   }
 
   /** Whether input is still given out. */

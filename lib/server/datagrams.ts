@@ -65,10 +65,10 @@ export class Datagrams {
           await this.#answer(datagram, source as Deno.NetAddr);
         }
       } catch {
-        // An answer that did not arrive may be reported here: it ends nothing.
+        // The system reports an answer that did not arrive here.
         await pause(ERROR_PAUSE, signal);
       }
-      if (++this.#count % DATAGRAMS_PER_TURN === 0) await eventLoopTurn();
+      if (this.#count % DATAGRAMS_PER_TURN === 0) await eventLoopTurn();
     }
   }
 
@@ -86,15 +86,15 @@ export class Datagrams {
   async #answer(datagram: Uint8Array, source: Deno.NetAddr): Promise<void> {
     const { counters, rules: { access }, datagramFaults: faults } =
       this.#service;
+    const number = ++this.#count;
     counters.datagramIn(datagram.length);
     if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) return;
     if (access && !access.allows(toAddress(source).hostname)) return;
-    const number = this.#count + 1;
     if (faults?.drop(number)) return;
     const bytes = faults?.corrupt(number, datagram) ?? datagram;
     const delay = faults?.delay(number) ?? 0;
-    if (delay === 0) await this.#send(bytes, source);
-    else this.#sendLater(bytes.slice(), source, delay);
+    if (delay > 0) this.#sendLater(bytes.slice(), source, delay);
+    else await this.#send(bytes, source);
   }
 
   #sendLater(bytes: Uint8Array, source: Deno.NetAddr, delay: number): void {
@@ -108,15 +108,19 @@ export class Datagrams {
     this.#delayed = this.#delayed
       .then(() => pause(due - performance.now(), this.#closed.signal))
       .then(() => this.#send(bytes, source))
-      .catch(() => {})
       .then(() => {
         this.#delayedBytes -= bytes.length;
         this.#delayedDatagrams--;
       });
   }
 
+  /** Sends; that a datagram cannot be sent ends nothing. */
   async #send(bytes: Uint8Array, source: Deno.NetAddr): Promise<void> {
-    await this.#socket.send(bytes, source);
-    this.#service.counters.datagramOut(bytes.length);
+    try {
+      await this.#socket.send(bytes, source);
+      this.#service.counters.datagramOut(bytes.length);
+    } catch {
+      // UDP promises nothing.
+    }
   }
 }

@@ -142,7 +142,12 @@ export class ServedConnection implements ChildSpec {
   /** @returns Whether it may be served; if not, it has been ended. */
   async #admit(): Promise<boolean> {
     const { service: { rules }, socket } = this;
-    const admission = await admit(socket.wire, rules, socket.signal);
+    const admission = await admit(
+      socket.wire,
+      rules,
+      socket.signal,
+      () => socket.touch(),
+    );
     if ("rejected" in admission) {
       this.#identify(admission.client);
       this.#reject(admission.rejected, admission.detail);

@@ -49,12 +49,12 @@ Deno.test("ReadScheduler proves a round before any read begins again", async () 
   assert.deepEqual(order, ["proven", "read"]);
 });
 
-Deno.test("ReadScheduler ends no round within 62 turns of an answer", async () => {
+Deno.test("ReadScheduler ends no round within 124 turns of an answer", async () => {
   const reads = new ReadScheduler();
   let proven = false;
   reads.round(() => proven = true);
   for (let answer = 0; answer < 5; answer++) {
-    await turns(61);
+    await turns(123);
     assert.equal(proven, false);
     reads.answered(NO_PROOF, 1, false);
   }
@@ -73,7 +73,7 @@ Deno.test("ReadScheduler gives a round of its own to who asks during another", a
     });
   });
   // Half of the first round was over when the second was asked for.
-  await turns(50);
+  await turns(120);
   assert.deepEqual(ended, ["first"]);
   await later;
   assert.deepEqual(ended, ["first", "second"]);
