@@ -16,6 +16,14 @@ const LF = 0x0a;
  */
 const LINGER = 2000;
 
+/**
+ * Bytes a second that a client reads at least, and bytes that the two kernels
+ * hold for it at most: what it may still have to read is reckoned by them, since
+ * no kernel says how far it is.
+ */
+export const SLOWEST_READER = 10_000;
+const MOST_UNREAD = 8 * 1024 * 1024;
+
 /** Bytes of a read whose bytes are dropped. */
 const DROP_BUFFER = 4096;
 
@@ -34,9 +42,11 @@ export interface SocketContext {
   readonly finishesLines: boolean;
   /** Whether a read is the kernel's answer, and not that of a buffer above it. */
   readonly isDirect: boolean;
+  /** Bytes that a client reads at least between two idle sweeps. */
+  readonly readPerSweep: number;
   /**
-   * Milliseconds that a client whose last echo had to wait gets for its FIN:
-   * much may still be on its way to it.
+   * Milliseconds that a client gets at most, after the last sign of life, to
+   * answer our FIN, if that may still be queued behind much that it has to read.
    */
   readonly slowLinger: number;
 }
@@ -90,6 +100,8 @@ export class Socket {
   #mark = NO_PROOF;
   #lastByte = LF;
   #lastSweep: number;
+  /** Bytes sent that the client has had the time to read. */
+  #bytesRead = 0;
   /** In a drain: whether the kernel may hold input from before it. */
   #draining = false;
   /** Bytes of input beyond which it ends at the next line end. */
@@ -189,10 +201,12 @@ export class Socket {
     this.#answered(count, count < into.length);
     // The input ended while the read was pending: what came is dropped.
     if (this.#input !== "open") return null;
+    if (this.bytesIn + count > this.#inputBound) {
+      count = this.#boundedBy(into, count);
+    }
     this.bytesIn += count;
     this.#lastByte = into[count - 1]!;
-    this.#lastSweep = this.#context.pulse.sweeps;
-    if (this.bytesIn > this.#inputBound) this.#endAtLineEnd();
+    this.#moved();
     return count;
   }
 
@@ -220,8 +234,8 @@ export class Socket {
    * @returns How many of them were sent.
    */
   sent(count: number, length: number): number {
+    this.#moved();
     this.bytesOut += count;
-    this.#lastSweep = this.#context.pulse.sweeps;
     this.#writeWaited = count < length;
     return count;
   }
@@ -282,11 +296,12 @@ export class Socket {
     if (this.#input !== "open") return;
     this.#input = "ended";
     if (this.#pending || this.#queued) this.input?.endInput();
+    this.#queued = false;
   }
 
   /**
-   * Begins a drain: the input ends at the first line end after `most` more
-   * bytes of it, in raw mode at the first read, if not before.
+   * Begins a drain: the input ends at the first line end behind `most` more
+   * bytes of it, in raw mode with the first read there, if not before.
    */
   beginDrain(most: number): void {
     this.#draining = true;
@@ -298,7 +313,7 @@ export class Socket {
    * nothing in the kernel. A client in mid-line may finish its line.
    */
   endDrain(): void {
-    if (!this.#draining || !this.#pending) return;
+    if (!this.#draining || !this.#pending || !this.inputOpen) return;
     this.#draining = false;
     this.#inputBound = this.bytesIn;
     if (!this.midLine) this.endInput("drained");
@@ -336,10 +351,40 @@ export class Socket {
     this.#mark = reads.answered(this.#mark, count, proves);
   }
 
-  #endAtLineEnd(): void {
-    if (this.midLine) return;
+  /** Takes note that bytes move, before they are counted. */
+  #moved(): void {
+    const { pulse: { sweeps }, readPerSweep } = this.#context;
+    if (sweeps === this.#lastSweep) return;
+    const time = sweeps - this.#lastSweep;
+    this.#lastSweep = sweeps;
+    this.#bytesRead = Math.max(
+      this.bytesOut - MOST_UNREAD,
+      Math.min(this.bytesOut, this.#bytesRead + time * readPerSweep),
+    );
+  }
+
+  /** Milliseconds that the client gets, after a sign of life, for its FIN. */
+  get #patience(): number {
+    const { slowLinger } = this.#context;
+    this.#moved();
+    const reading = (this.bytesOut - this.#bytesRead) / SLOWEST_READER * 1000;
+    const slow = this.#writeWaited ? slowLinger : Math.min(reading, slowLinger);
+    return Math.max(LINGER, slow);
+  }
+
+  /**
+   * How many bytes of a read beyond the bound are input: up to the first line end
+   * there, at which the input ends. What follows was sent after the signal.
+   */
+  #boundedBy(into: Uint8Array, count: number): number {
+    const bound = Math.max(0, this.#inputBound - this.bytesIn);
+    const end = this.#context.finishesLines
+      ? into.subarray(0, count).indexOf(LF, bound) + 1
+      : count;
+    if (end === 0) return count;
     this.reason ??= "drained";
     this.#input = "ended";
+    return end;
   }
 
   async #linger(): Promise<void> {
@@ -351,9 +396,7 @@ export class Socket {
 
   async #dropInput(): Promise<void> {
     const buffer = new Uint8Array(DROP_BUFFER);
-    const patience = this.#writeWaited
-      ? Math.max(LINGER, this.#context.slowLinger)
-      : LINGER;
+    const patience = this.#patience;
     let alive = performance.now();
     const check = () => {
       const left = alive + patience - performance.now();

@@ -20,7 +20,7 @@ import {
 } from "../telemetry/snapshot.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
-import { drain } from "./drain.ts";
+import { drain, KERNEL_HOLDS } from "./drain.ts";
 import { type EndEvent, ServedConnection } from "./served_connection.ts";
 import { makeService, type Service } from "./service.ts";
 
@@ -28,7 +28,8 @@ import { makeService, type Service } from "./service.ts";
 const SWEEP = 1;
 
 /**
- * Seconds that handlers get to notice that their connection has been closed.
+ * Seconds that handlers get to notice that their connection has been closed,
+ * unless a shutdown is to take no time at all.
  */
 const HANDLER_GRACE = 0.25;
 
@@ -37,8 +38,6 @@ const LIMIT_EPISODE = 1000;
 
 /** The open connections of a server, over all of its listeners. */
 export class Connections {
-  /** When the first of them could come. */
-  readonly since: Date = new Date();
   /** One for each listener, in their order. */
   readonly services: Service[] = [];
   /** Whether all listeners are open. */
@@ -48,7 +47,7 @@ export class Connections {
   readonly #pulse: Pulse = { sweeps: 0 };
   readonly #counters: readonly Counters[];
   readonly #access: Access | undefined;
-  readonly #children = new Supervisor({ shutdownTimeout: HANDLER_GRACE });
+  readonly #children: Supervisor;
   readonly #open = new Set<ServedConnection>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #vacancy: PromiseWithResolvers<void> | undefined;
@@ -56,6 +55,7 @@ export class Connections {
   #atLimit = false;
   #limitTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #draining = new AbortController();
+  readonly #heldBy: Promise<void>[] = [];
   #drained: Promise<void> | undefined;
 
   /** @param counters What counts, if another thread is to see it. */
@@ -63,6 +63,9 @@ export class Connections {
     this.#settings = settings;
     this.#counters = counters;
     this.#access = Access.of(settings);
+    this.#children = new Supervisor({
+      shutdownTimeout: settings.shutdownTimeout > 0 ? HANDLER_GRACE : 0,
+    });
   }
 
   /** Makes the services of listeners, unless there are some from before. */
@@ -82,9 +85,6 @@ export class Connections {
           draining: this.#draining.signal,
         }),
       );
-    }
-    if (sweepSeconds > 0) {
-      this.#sweeper = setInterval(() => this.#sweep(), sweepSeconds * 1000);
     }
   }
 
@@ -114,18 +114,16 @@ export class Connections {
     }));
   }
 
-  /** Whether one more may be served. */
-  get full(): boolean {
-    return this.#open.size >= this.#settings.maxConnections;
+  /** Settles when one more may be served; nothing if it may now. */
+  vacancy(): Promise<void> | undefined {
+    if (this.#open.size < this.#settings.maxConnections) return undefined;
+    this.#tellLimit();
+    return (this.#vacancy ??= Promise.withResolvers()).promise;
   }
 
-  /** Settles when one more may be served. */
-  async vacancy(): Promise<void> {
-    while (this.full) {
-      this.#tellLimit();
-      this.#vacancy ??= Promise.withResolvers();
-      await this.#vacancy.promise;
-    }
+  /** Lets no drain settle before `work` has. */
+  holdDrain(work: Promise<void>): void {
+    this.#heldBy.push(work);
   }
 
   /** Serves a connection as a child of its own. */
@@ -136,7 +134,8 @@ export class Connections {
       (connection, event) => this.#ended(connection, event),
     );
     this.#open.add(connection);
-    if (this.#drained) connection.socket.beginDrain(0);
+    if (this.#drained) connection.socket.beginDrain(KERNEL_HOLDS);
+    else this.#sweeper ??= this.#startSweeper();
     this.#children.startChild(connection);
   }
 
@@ -155,6 +154,16 @@ export class Connections {
     if (this.#open.size === 0) this.#emptied?.resolve();
     if (this.#atLimit) this.#limitTimer ??= this.#tellLimitOver();
     this.#settings.onEvent(event);
+  }
+
+  /**
+   * Not before there is something to sweep: the first timer of a program takes
+   * the runtime 10 ms, and a server is sooner ready without it.
+   */
+  #startSweeper(): ReturnType<typeof setInterval> | undefined {
+    const seconds = sweepSecondsOf(this.#settings);
+    if (seconds === 0) return undefined;
+    return setInterval(() => this.#sweep(), seconds * 1000);
   }
 
   /** Closes the connections on which no byte has moved for too long. */
@@ -184,6 +193,7 @@ export class Connections {
         timeout: shutdownTimeout,
       });
     }
+    await Promise.all(this.#heldBy);
     clearInterval(this.#sweeper);
     clearTimeout(this.#limitTimer);
     await this.#children.shutdown();
@@ -207,7 +217,7 @@ export class Connections {
       this.#settings.onEvent({
         type: "limit",
         reached: false,
-        connections: this.#open.size,
+        connections: this.#settings.maxConnections,
       });
     }, LIMIT_EPISODE);
   }
