@@ -230,8 +230,10 @@ Deno.test({
   name: "a drain gives back what waits, when it is due",
   ignore,
 }, async () => {
-  await using program = await serve(["latency=1s"]);
+  await using program = await serve(["latency=1s&greeting=on"]);
   using client = await Client.to(program.addresses[0]!);
+  // It has been accepted.
+  assert.match(text((await client.receive())!), /^\{.*\}\n$/);
   await client.send("waits\n");
   const took = await timed(async () => {
     program.kill();

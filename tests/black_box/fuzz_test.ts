@@ -7,10 +7,12 @@
 
 import assert from "node:assert/strict";
 import { EchoServer } from "../../lib/mod.ts";
-import { anyClient } from "../support/any_client.ts";
-import { Client } from "../support/client.ts";
+import { anyClient, anyStranger } from "../support/any_client.ts";
+import { Client, netAddress } from "../support/client.ts";
+import { Metrics } from "../support/metrics.ts";
 import { EXECUTABLE, NET, PROC, PROGRAM, Program } from "../support/program.ts";
 import { Random } from "../support/random.ts";
+import { CARRIES, serveOver, type Stream } from "../support/transports.ts";
 
 const SEED = await seed();
 
@@ -32,7 +34,11 @@ async function seed(): Promise<number> {
  * same however they interleave. At the first that fails no more are started,
  * and none is left alone.
  */
-async function fuzz(port: number, seed: number): Promise<void> {
+async function fuzz<Where extends number | string>(
+  where: Where,
+  seed: number,
+  client: (where: Where, random: Random) => Promise<unknown> = anyClient,
+): Promise<void> {
   console.log(`seed ${seed}`);
   const failures: Error[] = [];
   let next = 0;
@@ -40,7 +46,7 @@ async function fuzz(port: number, seed: number): Promise<void> {
     while (next < CLIENTS && failures.length === 0) {
       const index = next++;
       try {
-        await anyClient(port, new Random(seed * CLIENTS + index));
+        await client(where, new Random(seed * CLIENTS + index));
       } catch (cause) {
         const what = `client ${index} of seed ${seed} failed`;
         failures.push(new Error(what, { cause }));
@@ -88,6 +94,61 @@ for (
       /stopped: (\d+) connections? served(?:, (\d+) aborted)?/,
     )!;
     assert.equal(Number(served) + Number(gone), CLIENTS + 1);
+    assert.doesNotMatch(stderr, /warning|error/);
+  });
+}
+
+for (const stream of ["tls", "unix"] as const) {
+  Deno.test({
+    name: `random clients lose no byte and leave nothing behind: ${stream}`,
+    ignore: !CARRIES[stream],
+  }, async () => {
+    await using program = await serveOver(stream);
+    using client = await Client.to(program.address);
+    assert.equal(await client.echo("first\n"), "first\n");
+    const before = PROC ? await program.usage() : undefined;
+    await fuzz(program.address, SEED);
+    assert.equal(await client.echo("still here\n"), "still here\n");
+    if (before) await program.fallsTo(before.descriptors);
+    program.kill();
+    assert.equal(await client.receive(), null);
+    client.close();
+    const { code, stderr } = await program.ended();
+    assert.equal(code, 0);
+    assert.match(stderr, RegExp(`stopped: ${CLIENTS + 1} connections served`));
+    assert.doesNotMatch(stderr, /warning|error/);
+  });
+}
+
+for (const [stream, parameters] of [["tls", ""], ["tcp", "proxy=127.0.0.1"]]) {
+  Deno.test({
+    name: `random strangers are no harm: ${stream} ${parameters}`.trimEnd(),
+    ignore: !CARRIES[stream as Stream],
+  }, async () => {
+    await using program = await serveOver(stream as Stream, parameters, [
+      "--admin",
+      "0",
+    ]);
+    const before = await Metrics.of(program);
+    assert.equal(before.sum("connections_accepted_total"), 0);
+    await fuzz(netAddress(program.address).port, SEED, anyStranger);
+    const metrics = await Metrics.until(
+      program,
+      (metrics) => metrics.sum("connections_open") === 0,
+    );
+    const sum = (name: string) => metrics.sum(`connections_${name}`);
+    assert.ok(sum("rejected_total") > 0);
+    assert.equal(
+      sum("accepted_total"),
+      sum("closed_total") + sum("rejected_total"),
+    );
+    using client = await Client.to(program.address);
+    if (parameters) await client.send("PROXY UNKNOWN\r\n");
+    assert.equal(await client.echo("still here\n"), "still here\n");
+    client.close();
+    program.kill();
+    const { code, stderr } = await program.ended();
+    assert.equal(code, 0);
     assert.doesNotMatch(stderr, /warning|error/);
   });
 }

@@ -1,20 +1,24 @@
 /**
- * The program behind a real HAProxy, which is configured as
- * `.github/DEPLOYMENT.md` says.
+ * The program behind a real HAProxy: as `.github/DEPLOYMENT.md` configures it,
+ * and with the PROXY protocol and TLS between.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
-import { Client, text } from "../support/client.ts";
-import { PROGRAM, Program } from "../support/program.ts";
+import { certificateFiles } from "../support/certificate.ts";
+import { Client, netAddress, text } from "../support/client.ts";
+import { NO_TLS, PROGRAM, Program } from "../support/program.ts";
+import { WITH_FILES } from "../support/transports.ts";
 
 /** Debian keeps it where only root's PATH leads. */
 const HAPROXY = PROGRAM &&
   await firstThatRuns("haproxy", "/usr/sbin/haproxy");
 
 if (PROGRAM && !HAPROXY) {
-  console.log("The test behind HAProxy is ignored: haproxy is not installed.");
+  console.log(
+    "The tests behind HAProxy are ignored: haproxy is not installed.",
+  );
 }
 
 /** Clients of each kind. */
@@ -31,12 +35,19 @@ Deno.test({
   fn: async () => {
     await using one = await Program.listening();
     await using two = await Program.listening();
-    await using proxy = await Proxy.start(one.port, two.port);
+    const port = freePort();
+    const config = replaceAll(await documented(), {
+      "bind :7\n": `bind 127.0.0.1:${port}\n`,
+      "10.0.0.11:1050": `127.0.0.1:${one.port}`,
+      "10.0.0.12:1050": `127.0.0.1:${two.port}`,
+      "inter 1s": "inter 50ms",
+    });
+    await using proxy = await Proxy.start(config, ["echo/one", "echo/two"]);
     await using clients = new AsyncDisposableStack();
 
     const writers: Client[] = [];
     for (let i = 0; i < CLIENTS; i++) {
-      const writer = clients.use(await Client.connect(proxy.port));
+      const writer = clients.use(await Client.connect(port));
       await writer.send("whole\nhalf");
       // What was sent with it has arrived as well.
       assert.equal(await writer.receiveText(6), "whole\n");
@@ -44,7 +55,7 @@ Deno.test({
     }
     const talkers: Talker[] = [];
     for (let i = 0; i < CLIENTS; i++) {
-      talkers.push(clients.use(new Talker(proxy.port)));
+      talkers.push(clients.use(new Talker(port)));
     }
     await Promise.all(talkers.map((talker) => talker.another()));
 
@@ -60,7 +71,7 @@ Deno.test({
     }
     assert.equal((await one.ended()).code, 0);
 
-    using late = await Client.connect(proxy.port);
+    using late = await Client.connect(port);
     await late.send("late\ntail");
     await late.closeWrite();
     assert.equal(text(await late.receiveAll()), "late\ntail");
@@ -79,6 +90,74 @@ Deno.test({
     assert.deepEqual([...new Set(writers.map(served))].sort(), ["one", "two"]);
     assert.equal(served(late), "two");
   },
+});
+
+/** What all sections of a configuration of our own begin with. */
+const COMMON = `
+global
+  log stderr format raw local0
+defaults
+  mode tcp
+  log global
+  timeout connect 1s
+  timeout client 1m
+  timeout server 1m
+  option tcp-check
+  tcp-check send "are you there\\n"
+  tcp-check expect string "are you there"
+  option log-health-checks
+  # The time that a check may take, too.
+  default-server check inter 500ms rise 1
+`;
+
+Deno.test({
+  name: "behind HAProxy, the server sees its clients, their line and their TLS",
+  ignore: !HAPROXY || NO_TLS,
+}, async () => {
+  await using files = await certificateFiles();
+  const trust = `ssl verify required verifyhost localhost ca-file ` +
+    `${files.directory}/cert.pem`;
+  await using program = await Program.listeningAt(
+    [
+      "tcp://127.0.0.1:0?proxy=127.0.0.1",
+      "tls://127.0.0.1:0?proxy=127.0.0.1",
+      "tls://127.0.0.1:0",
+    ],
+    ["--greeting", "--verbose", ...files.options],
+    { permissions: WITH_FILES },
+  );
+  const [tcp, tls, plainTls] = program.addresses
+    .map((address) => netAddress(address).port);
+  const sections = [
+    { server: `127.0.0.1:${tcp} send-proxy`, sees: "client" },
+    { server: `127.0.0.1:${tcp} send-proxy-v2`, sees: "client" },
+    {
+      server: `127.0.0.1:${tcp} send-proxy-v2 check-send-proxy`,
+      sees: "client",
+    },
+    { server: `127.0.0.1:${tls} send-proxy-v2 ${trust}`, sees: "client" },
+    { server: `127.0.0.1:${plainTls} ${trust}`, sees: "proxy" },
+  ].map((section, i) => ({ ...section, name: `s${i}`, port: freePort() }));
+  const config = COMMON +
+    sections.map(({ name, port, server }) =>
+      `listen ${name}\n  bind 127.0.0.1:${port}\n  server echo ${server}\n`
+    ).join("");
+  const checked = sections.map(({ name }) => `${name}/echo`);
+  await using _proxy = await Proxy.start(config, checked);
+
+  for (const { port, sees } of sections) {
+    using client = await Client.connect(port);
+    await client.send("whole\ntail");
+    await client.closeWrite();
+    const [greeting, ...echo] = text(await client.receiveAll()).split("\n");
+    const said = JSON.parse(greeting!);
+    const own = `127.0.0.1:${client.localAddr.port}`;
+    assert.notEqual(said.peer, own);
+    assert.equal(said.client, sees === "client" ? own : said.peer);
+    assert.deepEqual(echo, ["whole", "tail"]);
+  }
+  // Nor was a header of its health checks refused.
+  assert.doesNotMatch(program.stderr, /PROXY/);
 });
 
 /**
@@ -129,40 +208,30 @@ class Talker {
   }
 }
 
-/** HAProxy in front of two servers, on a free port of 127.0.0.1. */
+/** HAProxy, and the directory of its configuration. */
 class Proxy {
-  /** Where it listens. */
-  readonly port: number;
   /** Its process, and with it what it logs. */
   readonly log: Program;
 
   readonly #end: AsyncDisposableStack;
 
-  private constructor(port: number, log: Program, end: AsyncDisposableStack) {
-    this.port = port;
+  private constructor(log: Program, end: AsyncDisposableStack) {
     this.log = log;
     this.#end = end;
   }
 
-  /** Starts it, and waits until a line has come back from both servers. */
-  static async start(one: number, two: number): Promise<Proxy> {
+  /** Starts it, and waits until health checks of these servers have succeeded. */
+  static async start(config: string, checked: string[]): Promise<Proxy> {
     await using end = new AsyncDisposableStack();
     const directory = await Deno.makeTempDir();
     end.defer(() => Deno.remove(directory, { recursive: true }));
     const file = `${directory}/haproxy.cfg`;
-    const port = freePort();
-    const config = replaceAll(await documented(), {
-      "bind :7\n": `bind 127.0.0.1:${port}\n`,
-      "10.0.0.11:1050": `127.0.0.1:${one}`,
-      "10.0.0.12:1050": `127.0.0.1:${two}`,
-      "inter 1s": "inter 50ms",
-    });
     await Deno.writeTextFile(file, config);
     const log = end.use(Program.other(HAPROXY as string, ["-db", "-f", file]));
-    for (const server of ["one", "two"]) {
-      await log.saw(RegExp(`check for server echo/${server} succeeded`));
+    for (const server of checked) {
+      await log.saw(RegExp(`check for server ${server} succeeded`));
     }
-    return new Proxy(port, log, end.move());
+    return new Proxy(log, end.move());
   }
 
   /** Ends it, and removes what it was configured with. */

@@ -276,16 +276,21 @@ Deno.test({
 });
 
 Deno.test({
-  name: "clients that never shake hands or never read give descriptors back",
+  name:
+    "clients that never shake hands, name their client or read give descriptors back",
   ignore: ignore || STUCK_WRITES || !PROC,
 }, async () => {
   await using files = await certificateFiles();
   await using program = await Program.listeningAt(
-    ["tls://127.0.0.1:0", "tls://127.0.0.1:0?idle-timeout=1"],
+    [
+      "tls://127.0.0.1:0",
+      "tls://127.0.0.1:0?idle-timeout=1",
+      "tcp://127.0.0.1:0?proxy=127.0.0.1",
+    ],
     ["--admin", "0", ...files.options],
     { permissions: WITH_FILES },
   );
-  const [patient, brief] = program.addresses;
+  const [patient, brief, proxied] = program.addresses;
   // What the first of its kind opens stays.
   using client = await Client.to(brief!);
   await client.closeWrite();
@@ -294,6 +299,8 @@ Deno.test({
 
   const start = performance.now();
   const silent = await connectAll(netAddress(patient!).port, 100);
+  const vague = await connectAll(netAddress(proxied!).port, 10);
+  for (const client of vague) await client.send("PROXY ");
   const deaf = await Promise.all(
     Array.from({ length: 20 }, () => Client.to(brief!)),
   );
@@ -305,7 +312,7 @@ Deno.test({
     });
   });
   await Promise.all(stuck);
-  for (const client of silent) {
+  for (const client of [...silent, ...vague]) {
     // At most an alert.
     await client.receiveAll();
   }
@@ -313,11 +320,12 @@ Deno.test({
   assert.ok(took < 1.5 * HANDSHAKE, `${took} ms`);
   // Nobody has closed at the other end.
   await program.fallsTo(before.descriptors + 1);
-  for (const client of [...silent, ...deaf]) client.close();
+  for (const client of [...silent, ...vague, ...deaf]) client.close();
   const metrics = await Metrics.of(program);
   const sum = (name: string, label = {}) =>
     metrics.sum(`connections_${name}`, label);
   assert.equal(sum("rejected_total", { reason: "handshake" }), 100);
+  assert.equal(sum("rejected_total", { reason: "proxy" }), 10);
   assert.equal(sum("closed_total", { ending: "idle" }), 20);
   assert.equal(sum("open"), 0);
 });

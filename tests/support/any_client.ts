@@ -45,21 +45,25 @@ function content(random: Random): Uint8Array<ArrayBuffer> {
  * is up to `random`. What comes back must be what it sent, in order, and all of
  * it if it waits for that.
  *
+ * @param where A port of 127.0.0.1, or an address as the log has it.
  * @returns How many bytes came back and were compared.
  */
 export async function anyClient(
-  port: number,
+  where: number | string,
   random: Random,
 ): Promise<number> {
   const all = content(random);
   const end = random.pick(["FIN", "FIN", "close", "reset"]);
-  if (end === "reset") {
+  // Only TCP has one.
+  if (end === "reset" && typeof where === "number") {
     // Only so much is sure to come back as a whole line holds.
     const echoed = random.below(1 + all.indexOf(0x0a) + 1);
-    await reset(port, all, echoed);
+    await reset(where, all, echoed);
     return 0;
   }
-  using client = await Client.connect(port);
+  using client = typeof where === "number"
+    ? await Client.connect(where)
+    : await Client.to(where);
   const enough = end === "FIN" ? Infinity : random.below(all.length + 1);
   const eager = random.pick([true, false]);
   // A sequence of its own: sending and receiving interleave in their own way
@@ -94,6 +98,18 @@ export async function anyClient(
   // One that does not wait for FIN may close before all is sent.
   await sending.catch(() => {});
   return received;
+}
+
+/**
+ * Is a client that does not know what it is connected to: it sends anything, and
+ * nothing that comes back is wrong.
+ */
+export async function anyStranger(port: number, random: Random): Promise<void> {
+  const all = content(random);
+  if (random.below(3) === 0) return await reset(port, all);
+  using client = await Client.connect(port);
+  // The server may close before all is sent, and then resets.
+  await send(client, all, random, random.pick([true, false])).catch(() => {});
 }
 
 async function send(
