@@ -100,6 +100,7 @@ export class ReadScheduler {
     }
     this.#queue.push(reader);
     if (!this.#closed) this.#look();
+    if (!this.#held) this.#watch();
     return false;
   }
 
@@ -176,13 +177,17 @@ export class ReadScheduler {
       if (reader.beginRead()) this.#pending++;
     }
     this.#closed = this.#queue.length > 0;
-    if (this.#closed) this.#stallTimer ??= setTimeout(this.#onStall, STALL);
-    else this.#stopStallTimer();
+    this.#watch();
   }
 
-  #stopStallTimer(): void {
-    clearTimeout(this.#stallTimer);
-    this.#stallTimer = undefined;
+  /** Looks after readers that queue, as long as there are any. */
+  #watch(): void {
+    if (this.#queue.length > 0) {
+      this.#stallTimer ??= setTimeout(this.#onStall, STALL);
+    } else {
+      clearTimeout(this.#stallTimer);
+      this.#stallTimer = undefined;
+    }
   }
 
   /** Holds all reads until the runtime has asked the kernel. */
@@ -200,8 +205,8 @@ export class ReadScheduler {
 
   async #runRounds(): Promise<void> {
     this.#held = "round";
-    this.#closed = true;
     while (this.#asking.length > 0) {
+      this.#closed = true;
       const asking = this.#asking;
       this.#asking = [];
       await this.#silence();
@@ -242,10 +247,13 @@ export class ReadScheduler {
   /** Releases all that queue if those that have begun are idle. */
   readonly #onStall = async (): Promise<void> => {
     this.#stallTimer = undefined;
-    const stalled = this.#answers === this.#seenAtStall && !this.#held &&
+    const stalled = this.#answers === this.#seenAtStall &&
       await this.#isQuiet();
     this.#seenAtStall = this.#answers;
-    this.#release(stalled ? Infinity : 0);
+    // Whoever holds the reads releases them.
+    if (this.#held) return;
+    if (stalled) this.#release(Infinity);
+    else this.#watch();
   };
 
   /** Whether no read is answered although the kernel is asked. */

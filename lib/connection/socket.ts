@@ -298,7 +298,7 @@ export class Socket {
    * nothing in the kernel. A client in mid-line may finish its line.
    */
   endDrain(): void {
-    if (!this.#draining || !this.#pending) return;
+    if (!this.#draining || !this.#pending || !this.inputOpen) return;
     this.#draining = false;
     this.#inputBound = this.bytesIn;
     if (!this.midLine) this.endInput("drained");
