@@ -25,9 +25,12 @@ async function withCertificate(settings: Settings): Promise<Settings> {
   const { checkCertificate, fingerprint, makeCertificate } = await import(
     "../net/certificate.ts"
   );
-  const { cert, key } = settings.tlsCert && settings.tlsKey
-    ? { cert: settings.tlsCert, key: settings.tlsKey }
-    : await makeCertificate(tls.map(({ host }) => host));
+  const { tlsCert, tlsKey } = settings;
+  if (tlsCert && tlsKey) {
+    await checkCertificate(tlsCert, tlsKey);
+    return settings;
+  }
+  const { cert, key } = await makeCertificate(tls.map(({ host }) => host));
   await checkCertificate(cert, key);
   onEvent({ type: "certificate", fingerprint: await fingerprint(cert) });
   return { ...settings, tlsCert: cert, tlsKey: key };
