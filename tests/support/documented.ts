@@ -10,7 +10,7 @@
  */
 
 import assert from "node:assert/strict";
-import { EXECUTABLE, Program } from "./program.ts";
+import { EXECUTABLE, GUARD, Program } from "./program.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -119,12 +119,18 @@ async function ready(program: Program, script: string): Promise<void> {
     await program.saw(/info listening on|"event":"listening"/);
     return;
   }
+  await accepting(Number(port));
+}
+
+/** Waits until a port of 127.0.0.1 takes connections. */
+export async function accepting(port: number): Promise<void> {
+  const late = performance.now() + GUARD;
   for (;;) {
     try {
-      using _ = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+      using _ = await Deno.connect({ hostname: "127.0.0.1", port });
       return;
     } catch (error) {
-      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      if (performance.now() > late) throw error;
     }
   }
 }
@@ -139,7 +145,8 @@ function otherPorts(): (port: string) => string {
   };
 }
 
-function freePort(): number {
+/** A port of 127.0.0.1 that is free, for programs that cannot pick one. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
