@@ -1,6 +1,6 @@
 /**
- * A TCP echo server that loses nothing: every line a client sends comes back to
- * it.
+ * An echo server for TCP, TLS, UDP and Unix sockets that can misbehave on
+ * purpose, and `probe()`, which proves that an echo path loses no byte.
  *
  * @example A server on a port of its own, and one on port 2030 under a
  * supervisor

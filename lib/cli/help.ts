@@ -41,6 +41,8 @@ ${parameterGroups()}
 
   Durations: 250ms, 2s, 1m, or seconds. Sizes: 512, 64k, 1M, 64Ki, 1Mi bytes.
 
+Paths of the admin port: /livez, /readyz, /metrics, /connections, and a page at /
+
 SIGTERM or SIGINT: stop listening, let clients finish the line they have begun,
 exit. A second one more than half a second later: exit at once. SIGHUP: the same
 if started from a terminal, else ignored. SIGUSR1: log the state.

@@ -223,7 +223,7 @@ export const PROBE_OPTIONS = {
     places: BOTH,
     on: ["tls"],
     group: "Server",
-    help: "trust the certificate with this SHA-256",
+    help: "trust this certificate (the server logs it)",
   }),
   greeting: option(toggle(), {
     places: BOTH,

@@ -17,6 +17,7 @@ import {
   runSection,
   sectionsOf,
 } from "../support/documented.ts";
+import { checkManifests } from "../support/manifest.ts";
 import { PROGRAM, Program, run } from "../support/program.ts";
 
 const root = new URL("../..", import.meta.url);
@@ -251,11 +252,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "the manifests in DEPLOYMENT fit the schemas of Kubernetes",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const page = await read(".github/DEPLOYMENT.md");
+    const kinds = await checkManifests(block(page, "yaml kubernetes"));
+    if (kinds) assert.deepEqual(kinds, ["Deployment", "Service"]);
+    else console.log("SKIPPED: npm does not give the schemas of Kubernetes");
+  },
+});
+
+Deno.test({
   name: "the arguments in DEPLOYMENT's manifest are right",
   ignore: !PROGRAM,
   fn: async () => {
     const page = block(await read(".github/DEPLOYMENT.md"), "yaml kubernetes");
-    const args = [...page.matchAll(/^ +- (--\S+)$/gm)].map(([, arg]) => arg!);
+    const args = [...page.matchAll(/^ +- "?(--[^"\s]+)"?$/gm)].map(([, arg]) =>
+      arg!
+    );
     assert.ok(args.length >= 4);
     // With --version behind them they are checked, and nothing is started.
     const { code, stderr } = await run([...args, "--version"]);
