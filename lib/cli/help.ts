@@ -34,14 +34,14 @@ ${optionGroups(OPTIONS)}
 Listeners:
   tcp://HOST:PORT  tls://HOST:PORT  udp://HOST:PORT  unix:PATH  unix:@NAME
   An empty HOST is ${OPTIONS.host.default}; IPv6 goes in brackets; PORT 0 picks a free port.
-  Parameters follow a ? and are joined by &, as in tcp://:1050?mode=raw. These
-  options can be parameters too: ${sharedParameters()}.
+  Parameters follow a ? and are joined by &. They override the options
+  ${sharedParameters()}.
 
 ${parameterGroups()}
 
   Durations: 250ms, 2s, 1m, or seconds. Sizes: 512, 64k, 1M, 64Ki, 1Mi bytes.
 
-Paths of the admin port: /livez, /readyz, /metrics, /connections, and a page at /
+Admin paths: /livez, /readyz, /metrics, /connections, and / for the live page.
 
 SIGTERM or SIGINT: stop listening, let clients finish the line they have begun,
 exit. A second one more than half a second later: exit at once. SIGHUP: the same
