@@ -263,6 +263,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "the health check in DEPLOYMENT passes, and fails without a server",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const file = block(await read(".github/DEPLOYMENT.md"), "dockerfile");
+    const [, command] = file.match(/^HEALTHCHECK .*CMD (\[.*\])$/m)!;
+    const [, ...args] = JSON.parse(command!);
+    const address = args.pop();
+    assert.equal(address, `127.0.0.1:${OPTIONS.port.default}`);
+    await using server = await Program.listening();
+    const here = `127.0.0.1:${server.port}`;
+    assert.equal((await run([...args, here])).code, 0);
+    server.kill();
+    await server.ended();
+    assert.equal((await run([...args, here])).code, 1);
+  },
+});
+
+Deno.test({
   name: "the arguments in DEPLOYMENT's manifest are right",
   ignore: !PROGRAM,
   fn: async () => {
