@@ -6,14 +6,7 @@
 
 import { reasonOf } from "../util/text.ts";
 import { type Command, parseCommandLine } from "./command.ts";
-
-/** What signals ask for. */
-export interface Signals {
-  /** Aborts when a shutdown is asked for. */
-  readonly shutdown: AbortSignal;
-  /** Hears `state`, and `hangup` where that is no shutdown. */
-  readonly requests: EventTarget;
-}
+import type { Signals } from "./signals.ts";
 
 /**
  * Runs the command that `args` ask for.

@@ -13,7 +13,7 @@ import { reasonOf } from "../util/text.ts";
 import type { ServeCommand } from "./command.ts";
 import { readPem } from "./pem.ts";
 import { giveUpFiles } from "./permissions.ts";
-import type { Signals } from "./run.ts";
+import type { Signals } from "./signals.ts";
 
 /** Milliseconds that the log gets, at the end, to be written. */
 const LAST_WORDS = 1000;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { eventLoopTurn, pause } from "../util/async.ts";
+import { eventLoopTurn, pause, untilSettledOrAborted } from "../util/async.ts";
 
 /** Milliseconds to wait for descriptors to come free. */
 const SHORTAGE_PAUSE = 100;
@@ -49,8 +49,8 @@ interface Acceptable<C> {
 
 /** When {@linkcode accept} ends, and who hears of what it survives. */
 export interface AcceptOptions {
-  /** Settles when one more connection may be accepted. */
-  vacancy: () => Promise<void>;
+  /** Settles when one more connection may be accepted; undefined: at once. */
+  vacancy: () => Promise<void> | undefined;
   /** Ends accepting. Whoever aborts it closes the listener too. */
   signal: AbortSignal;
   /** Hears of each client that had gone before it was accepted. */
@@ -80,7 +80,9 @@ export async function* accept<C>(
   let lastShortage = -Infinity;
   let accepted = 0;
   while (!signal.aborted) {
-    await vacancy();
+    const full = vacancy();
+    if (full) await untilSettledOrAborted(full, signal);
+    if (signal.aborted) return;
     let connection: C;
     try {
       connection = await listener.accept();

@@ -20,7 +20,7 @@ import {
 } from "../telemetry/snapshot.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
-import { drain } from "./drain.ts";
+import { drain, KERNEL_HOLDS } from "./drain.ts";
 import { type EndEvent, ServedConnection } from "./served_connection.ts";
 import { makeService, type Service } from "./service.ts";
 
@@ -37,8 +37,6 @@ const LIMIT_EPISODE = 1000;
 
 /** The open connections of a server, over all of its listeners. */
 export class Connections {
-  /** When the first of them could come. */
-  readonly since: Date = new Date();
   /** One for each listener, in their order. */
   readonly services: Service[] = [];
   /** Whether all listeners are open. */
@@ -56,6 +54,7 @@ export class Connections {
   #atLimit = false;
   #limitTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #draining = new AbortController();
+  readonly #heldBy: Promise<void>[] = [];
   #drained: Promise<void> | undefined;
 
   /** @param counters What counts, if another thread is to see it. */
@@ -114,18 +113,14 @@ export class Connections {
     }));
   }
 
-  /** Whether one more may be served. */
-  get full(): boolean {
-    return this.#open.size >= this.#settings.maxConnections;
+  /** Settles when one more may be served; undefined if it may be at once. */
+  vacancy(): Promise<void> | undefined {
+    return this.#isFull ? this.#untilVacant() : undefined;
   }
 
-  /** Settles when one more may be served. */
-  async vacancy(): Promise<void> {
-    while (this.full) {
-      this.#tellLimit();
-      this.#vacancy ??= Promise.withResolvers();
-      await this.#vacancy.promise;
-    }
+  /** Lets no drain settle before `work` has. */
+  holdDrain(work: Promise<void>): void {
+    this.#heldBy.push(work);
   }
 
   /** Serves a connection as a child of its own. */
@@ -136,7 +131,7 @@ export class Connections {
       (connection, event) => this.#ended(connection, event),
     );
     this.#open.add(connection);
-    if (this.#drained) connection.socket.beginDrain(0);
+    if (this.#drained) connection.socket.beginDrain(KERNEL_HOLDS);
     this.#children.startChild(connection);
   }
 
@@ -146,6 +141,18 @@ export class Connections {
    */
   drain(): Promise<void> {
     return this.#drained ??= this.#drainOnce();
+  }
+
+  get #isFull(): boolean {
+    return this.#open.size >= this.#settings.maxConnections;
+  }
+
+  async #untilVacant(): Promise<void> {
+    while (this.#isFull) {
+      this.#tellLimit();
+      this.#vacancy ??= Promise.withResolvers();
+      await this.#vacancy.promise;
+    }
   }
 
   #ended(connection: ServedConnection, event: EndEvent): void {
@@ -184,6 +191,7 @@ export class Connections {
         timeout: shutdownTimeout,
       });
     }
+    await Promise.all(this.#heldBy);
     clearInterval(this.#sweeper);
     clearTimeout(this.#limitTimer);
     await this.#children.shutdown();
@@ -207,7 +215,7 @@ export class Connections {
       this.#settings.onEvent({
         type: "limit",
         reached: false,
-        connections: this.#open.size,
+        connections: this.#settings.maxConnections,
       });
     }, LIMIT_EPISODE);
   }

@@ -13,7 +13,7 @@ import {
 } from "../faults/faults.ts";
 import { LineStream } from "../lines/line_stream.ts";
 import type { ListenerSettings } from "../options/options.ts";
-import type { NumberedHandler } from "./service.ts";
+import type { NumberedHandler } from "./echo.ts";
 
 /**
  * Makes the handler of a listener with faults: they stand between the lines and

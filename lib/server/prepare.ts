@@ -6,6 +6,7 @@
  */
 
 import { drawSeed } from "../util/random.ts";
+import { listenerName } from "../net/address.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 
 /**
@@ -41,14 +42,14 @@ function withSeeds(settings: Settings): Settings {
     const { faults } = listener;
     if (!faults || faults.seed !== undefined) return listener;
     const seed = drawSeed();
-    settings.onEvent({ type: "seed", listener: nameOf(listener), seed });
+    settings.onEvent({ type: "seed", listener: askedFor(listener), seed });
     return { ...listener, faults: { ...faults, seed } };
   });
   return { ...settings, listeners };
 }
 
-/** As it was asked for: it has no port of its own yet. */
-function nameOf({ transport, host, port, path }: ListenerSettings): string {
-  if (transport === "unix") return `unix:${path}`;
-  return `${transport}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+/** A listener's name before it has a port of its own. */
+function askedFor({ transport, host, port, path }: ListenerSettings): string {
+  const address = { hostname: host, port, ...transport === "unix" && { path } };
+  return listenerName(transport, address);
 }

@@ -12,7 +12,7 @@ import {
   resolve,
   type Settings,
 } from "../options/options.ts";
-import { deferred } from "../util/async.ts";
+import { deferred, untilSettledOrAborted } from "../util/async.ts";
 import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
 import { bindAll, type Bound, closeAll, type PortSharing } from "./bind.ts";
 import { Connections } from "./connections.ts";
@@ -168,10 +168,10 @@ export class EchoServer {
   }
 
   /**
-   * Stops listening, at once. Connections are served on.
+   * Stops listening, at once. Connections are served on, and datagrams that are
+   * delayed still go back: a drain waits for them.
    *
-   * @returns Settles when the system has closed every listener, and datagrams
-   * that were delayed have been sent.
+   * @returns Settles when the system has closed every listener.
    *
    * @ignore
    */
@@ -182,14 +182,12 @@ export class EchoServer {
       for (const { settings, socket } of this.#bound) {
         if (settings.transport !== "udp") socket?.close();
       }
+      const { shutdownTimeout } = this.#settings;
+      for (const datagrams of this.#datagrams) {
+        this.connections.holdDrain(datagrams.shutdown(shutdownTimeout));
+      }
     }
-    const { shutdownTimeout } = this.#settings;
-    await Promise.all([
-      ...this.#accepting,
-      ...this.#datagrams.map((datagrams) =>
-        datagrams.shutdown(shutdownTimeout)
-      ),
-    ]);
+    await Promise.all(this.#accepting);
   }
 
   /**
@@ -201,9 +199,8 @@ export class EchoServer {
    * its connection was closed is not waited for.
    */
   async shutdown(): Promise<void> {
-    const closed = this.close();
+    await this.close();
     await this.connections.drain();
-    await closed;
     await this.#admin?.close();
     this.#finish.resolve();
   }
@@ -243,9 +240,10 @@ export class EchoServer {
 
   async #acceptAll(listener: Listener, service: Service): Promise<void> {
     const { connections } = this;
+    const { signal } = this.#closing;
     const incoming = accept(listener, {
       vacancy: () => connections.vacancy(),
-      signal: this.#closing.signal,
+      signal,
       onAborted: () => {
         service.counters.abort();
       },
@@ -253,7 +251,8 @@ export class EchoServer {
     });
     for await (const wire of incoming) {
       // Another listener may have taken the last place meanwhile.
-      if (connections.full) await connections.vacancy();
+      const full = connections.vacancy();
+      if (full) await untilSettledOrAborted(full, signal);
       connections.serve(wire, service);
     }
   }

@@ -6,7 +6,6 @@
 
 import type { AdmissionRules } from "../connection/admission.ts";
 import type { Access } from "../connection/access.ts";
-import type { Connection } from "../connection/connection.ts";
 import type { Pulse, SocketContext } from "../connection/socket.ts";
 import type {
   DatagramFaults,
@@ -17,18 +16,7 @@ import { CidrSet } from "../net/cidr.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 import type { Counters } from "../telemetry/counters.ts";
 import { seedOf } from "../util/random.ts";
-import { echoOf } from "./echo.ts";
-
-/** A handler that knows which connection of its listener it serves. */
-export type NumberedHandler = (
-  connection: Connection,
-  served: {
-    /** Counts the connections of the listener, from 1. */
-    readonly number: number;
-    /** Seconds since it was accepted. */
-    readonly seconds: number;
-  },
-) => Promise<void>;
+import { echoOf, type NumberedHandler } from "./echo.ts";
 
 /** One listener as its connections see it. It outlives the listener. */
 export interface Service {

@@ -10,7 +10,7 @@ import {
   resolve,
   type Settings,
 } from "../options/options.ts";
-import { type Branch, observe, startAdmin } from "../server/admin.ts";
+import { observe, startAdmin } from "../server/admin.ts";
 import { Connections } from "../server/connections.ts";
 import { prepare } from "../server/prepare.ts";
 import type { EchoServer } from "../server/server.ts";
@@ -18,6 +18,7 @@ import { totalsOf } from "../telemetry/snapshot.ts";
 import { untilAborted, untilSettledOrAborted } from "../util/async.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
+import type { Branch } from "./branch.ts";
 import { superviseWorkers, type WorkerPlatform } from "./worker_pool.ts";
 
 /**

@@ -42,7 +42,7 @@ class Heard {
 
   get options(): AcceptOptions {
     return {
-      vacancy: () => Promise.resolve(),
+      vacancy: () => undefined,
       signal: this.closing.signal,
       onAborted: () => void this.passedOver++,
       onShortage: (code) => void this.shortages.push(code),
