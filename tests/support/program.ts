@@ -175,7 +175,9 @@ export class Program {
     const host = args.includes("--host") ? [] : ["--host", "127.0.0.1"];
     const program = Program.spawn([...host, "--port", "0", ...args], options);
     try {
-      const [, port] = await program.saw(/listening on \S+:(\d+)/);
+      const [, port] = await program.saw(
+        /(?<!admin )listening on \S+:(\d+)/,
+      );
       return Object.assign(program, { port: Number(port) });
     } catch (error) {
       await program[Symbol.asyncDispose]();

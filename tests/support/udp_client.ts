@@ -4,7 +4,6 @@
  * @module
  */
 
-import assert from "node:assert/strict";
 import { bytes, netAddress, text } from "./client.ts";
 import { guard } from "./program.ts";
 
@@ -50,13 +49,18 @@ export class UdpClient {
   }
 
   /**
-   * Checks that nothing has come that was not received: a datagram to itself
-   * would come behind it.
+   * All that has come and was not received, as texts: a datagram to itself comes
+   * behind it.
    */
-  async hasReceivedAll(): Promise<void> {
+  async receiveAll(): Promise<string[]> {
     const own = crypto.randomUUID();
     await this.#socket.send(bytes(own), this.#socket.addr);
-    assert.equal(text(await this.receive()), own);
+    const all: string[] = [];
+    for (;;) {
+      const datagram = text(await this.receive());
+      if (datagram === own) return all;
+      all.push(datagram);
+    }
   }
 
   /** Sends one and receives one, as text. */
