@@ -127,7 +127,7 @@ Deno.test({
     const names: string[] = [];
     for (const file of await filesBelow("tests/", "_test.ts")) {
       const calls = (await read(file)).matchAll(
-        /(?:\bname: |Deno\.test\(\s*)(?:"([^"\n]+)"|`([^`$]+))/g,
+        /(?:\bname: |[tT]est\(\s*)(?:"([^"\n]+)"|`([^`$]+))/g,
       );
       for (const [, whole, beginning] of calls) names.push(whole ?? beginning!);
     }
