@@ -79,7 +79,7 @@ export async function runSection({ title, blocks }: Section): Promise<void> {
 /** Puts the program into a directory, under the name that documents use. */
 async function installEchoserver(directory: string): Promise<void> {
   const command = EXECUTABLE
-    ? `"$OLDPWD/${EXECUTABLE}"`
+    ? `"${await Deno.realPath(EXECUTABLE)}"`
     : `deno run --no-prompt --allow-net --allow-read --allow-write "${
       new URL("main.ts", ROOT).pathname
     }"`;
