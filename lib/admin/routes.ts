@@ -45,7 +45,6 @@ export function routesOf(
       body: metrics(source, await source.snapshot()),
     })],
     ["/connections", async () => {
-      // A source may know more than is to be told.
       const { total, connections } = await source.connections(MAX_CONNECTIONS);
       return {
         type: "application/json",

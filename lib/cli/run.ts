@@ -6,6 +6,9 @@
 
 import { reasonOf } from "../util/text.ts";
 import { type Command, parseCommandLine } from "./command.ts";
+// Not when it is asked for, as all else: what starts most often starts sooner
+// when it is loaded at once with this module.
+import { serve } from "./serve.ts";
 import type { Signals } from "./signals.ts";
 
 /**
@@ -22,10 +25,8 @@ export async function run(args: string[], signals: Signals): Promise<number> {
     return 2;
   }
   switch (command.name) {
-    case "serve": {
-      const { serve } = await import("./serve.ts");
+    case "serve":
       return await serve(command, signals);
-    }
     case "probe": {
       const { probeCommand } = await import("./probe.ts");
       return await probeCommand(command, { signal: signals.shutdown });

@@ -16,6 +16,14 @@ const LF = 0x0a;
  */
 const LINGER = 2000;
 
+/**
+ * Bytes a second that a client reads at least, and bytes that the two kernels
+ * hold for it at most: what it may still have to read is reckoned by them, since
+ * no kernel says how far it is.
+ */
+export const SLOWEST_READER = 10_000;
+const MOST_UNREAD = 8 * 1024 * 1024;
+
 /** Bytes of a read whose bytes are dropped. */
 const DROP_BUFFER = 4096;
 
@@ -34,9 +42,11 @@ export interface SocketContext {
   readonly finishesLines: boolean;
   /** Whether a read is the kernel's answer, and not that of a buffer above it. */
   readonly isDirect: boolean;
+  /** Bytes that a client reads at least between two idle sweeps. */
+  readonly readPerSweep: number;
   /**
-   * Milliseconds that a client whose last echo had to wait gets for its FIN:
-   * much may still be on its way to it.
+   * Milliseconds that a client gets at most, after the last sign of life, to
+   * answer our FIN, if that may still be queued behind much that it has to read.
    */
   readonly slowLinger: number;
 }
@@ -90,6 +100,8 @@ export class Socket {
   #mark = NO_PROOF;
   #lastByte = LF;
   #lastSweep: number;
+  /** Bytes sent that the client has had the time to read. */
+  #bytesRead = 0;
   /** In a drain: whether the kernel may hold input from before it. */
   #draining = false;
   /** Bytes of input beyond which it ends at the next line end. */
@@ -194,7 +206,7 @@ export class Socket {
     }
     this.bytesIn += count;
     this.#lastByte = into[count - 1]!;
-    this.#lastSweep = this.#context.pulse.sweeps;
+    this.#moved();
     return count;
   }
 
@@ -222,8 +234,8 @@ export class Socket {
    * @returns How many of them were sent.
    */
   sent(count: number, length: number): number {
+    this.#moved();
     this.bytesOut += count;
-    this.#lastSweep = this.#context.pulse.sweeps;
     this.#writeWaited = count < length;
     return count;
   }
@@ -339,6 +351,27 @@ export class Socket {
     this.#mark = reads.answered(this.#mark, count, proves);
   }
 
+  /** Takes note that bytes move, before they are counted. */
+  #moved(): void {
+    const { pulse: { sweeps }, readPerSweep } = this.#context;
+    if (sweeps === this.#lastSweep) return;
+    const time = sweeps - this.#lastSweep;
+    this.#lastSweep = sweeps;
+    this.#bytesRead = Math.max(
+      this.bytesOut - MOST_UNREAD,
+      Math.min(this.bytesOut, this.#bytesRead + time * readPerSweep),
+    );
+  }
+
+  /** Milliseconds that the client gets, after a sign of life, for its FIN. */
+  get #patience(): number {
+    const { slowLinger } = this.#context;
+    this.#moved();
+    const reading = (this.bytesOut - this.#bytesRead) / SLOWEST_READER * 1000;
+    const slow = this.#writeWaited ? slowLinger : Math.min(reading, slowLinger);
+    return Math.max(LINGER, slow);
+  }
+
   /**
    * How many bytes of a read beyond the bound are input: up to the first line end
    * there, at which the input ends. What follows was sent after the signal.
@@ -363,9 +396,7 @@ export class Socket {
 
   async #dropInput(): Promise<void> {
     const buffer = new Uint8Array(DROP_BUFFER);
-    const patience = this.#writeWaited
-      ? Math.max(LINGER, this.#context.slowLinger)
-      : LINGER;
+    const patience = this.#patience;
     let alive = performance.now();
     const check = () => {
       const left = alive + patience - performance.now();

@@ -49,7 +49,7 @@ interface Acceptable<C> {
 
 /** When {@linkcode accept} ends, and who hears of what it survives. */
 export interface AcceptOptions {
-  /** Settles when one more connection may be accepted; undefined: at once. */
+  /** Settles when one more connection may be accepted; nothing if it may now. */
   vacancy: () => Promise<void> | undefined;
   /** Ends accepting. Whoever aborts it closes the listener too. */
   signal: AbortSignal;
@@ -80,9 +80,11 @@ export async function* accept<C>(
   let lastShortage = -Infinity;
   let accepted = 0;
   while (!signal.aborted) {
-    const full = vacancy();
-    if (full) await untilSettledOrAborted(full, signal);
-    if (signal.aborted) return;
+    const room = vacancy();
+    if (room) {
+      await untilSettledOrAborted(room, signal);
+      continue;
+    }
     let connection: C;
     try {
       connection = await listener.accept();

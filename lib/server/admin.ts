@@ -7,7 +7,6 @@
 import type { AdminSource } from "../admin/source.ts";
 import { showAddress } from "../net/address.ts";
 import type { Settings } from "../options/options.ts";
-import { VERSION } from "../util/version.ts";
 import type { Connections } from "./connections.ts";
 
 /** What is told, but for who tells it. */
@@ -29,6 +28,7 @@ export async function startAdmin(
 ): Promise<AsyncClosable | undefined> {
   if (!admin) return undefined;
   const { AdminServer } = await import("../admin/server.ts");
+  const { VERSION } = await import("../util/version.ts");
   const server = await AdminServer.start(admin, {
     name,
     version: VERSION,

@@ -28,7 +28,8 @@ import { makeService, type Service } from "./service.ts";
 const SWEEP = 1;
 
 /**
- * Seconds that handlers get to notice that their connection has been closed.
+ * Seconds that handlers get to notice that their connection has been closed,
+ * unless a shutdown is to take no time at all.
  */
 const HANDLER_GRACE = 0.25;
 
@@ -46,7 +47,7 @@ export class Connections {
   readonly #pulse: Pulse = { sweeps: 0 };
   readonly #counters: readonly Counters[];
   readonly #access: Access | undefined;
-  readonly #children = new Supervisor({ shutdownTimeout: HANDLER_GRACE });
+  readonly #children: Supervisor;
   readonly #open = new Set<ServedConnection>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #vacancy: PromiseWithResolvers<void> | undefined;
@@ -62,6 +63,9 @@ export class Connections {
     this.#settings = settings;
     this.#counters = counters;
     this.#access = Access.of(settings);
+    this.#children = new Supervisor({
+      shutdownTimeout: settings.shutdownTimeout > 0 ? HANDLER_GRACE : 0,
+    });
   }
 
   /** Makes the services of listeners, unless there are some from before. */
@@ -81,9 +85,6 @@ export class Connections {
           draining: this.#draining.signal,
         }),
       );
-    }
-    if (sweepSeconds > 0) {
-      this.#sweeper = setInterval(() => this.#sweep(), sweepSeconds * 1000);
     }
   }
 
@@ -113,9 +114,11 @@ export class Connections {
     }));
   }
 
-  /** Settles when one more may be served; undefined if it may be at once. */
+  /** Settles when one more may be served; nothing if it may now. */
   vacancy(): Promise<void> | undefined {
-    return this.#isFull ? this.#untilVacant() : undefined;
+    if (this.#open.size < this.#settings.maxConnections) return undefined;
+    this.#tellLimit();
+    return (this.#vacancy ??= Promise.withResolvers()).promise;
   }
 
   /** Lets no drain settle before `work` has. */
@@ -132,6 +135,7 @@ export class Connections {
     );
     this.#open.add(connection);
     if (this.#drained) connection.socket.beginDrain(KERNEL_HOLDS);
+    else this.#sweeper ??= this.#startSweeper();
     this.#children.startChild(connection);
   }
 
@@ -143,18 +147,6 @@ export class Connections {
     return this.#drained ??= this.#drainOnce();
   }
 
-  get #isFull(): boolean {
-    return this.#open.size >= this.#settings.maxConnections;
-  }
-
-  async #untilVacant(): Promise<void> {
-    while (this.#isFull) {
-      this.#tellLimit();
-      this.#vacancy ??= Promise.withResolvers();
-      await this.#vacancy.promise;
-    }
-  }
-
   #ended(connection: ServedConnection, event: EndEvent): void {
     this.#open.delete(connection);
     this.#vacancy?.resolve();
@@ -162,6 +154,16 @@ export class Connections {
     if (this.#open.size === 0) this.#emptied?.resolve();
     if (this.#atLimit) this.#limitTimer ??= this.#tellLimitOver();
     this.#settings.onEvent(event);
+  }
+
+  /**
+   * Not before there is something to sweep: the first timer of a program takes
+   * the runtime 10 ms, and a server is sooner ready without it.
+   */
+  #startSweeper(): ReturnType<typeof setInterval> | undefined {
+    const seconds = sweepSecondsOf(this.#settings);
+    if (seconds === 0) return undefined;
+    return setInterval(() => this.#sweep(), seconds * 1000);
   }
 
   /** Closes the connections on which no byte has moved for too long. */

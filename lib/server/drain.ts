@@ -25,9 +25,10 @@ import { eventLoopTurn, pause } from "../util/async.ts";
 
 /**
  * Bytes that the kernel can have held for a connection at the signal: Linux's
- * default limit of a receive buffer (`net.ipv4.tcp_rmem`) is 6 MiB.
+ * default limit of a receive buffer (`net.ipv4.tcp_rmem`) is 6 MiB, and since
+ * 6.16 32 MiB.
  */
-export const KERNEL_HOLDS = 8 * 1024 * 1024;
+export const KERNEL_HOLDS = 32 * 1024 * 1024;
 
 /**
  * Milliseconds that connections get at the deadline to send what they hold.

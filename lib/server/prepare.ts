@@ -5,7 +5,6 @@
  * @module
  */
 
-import { drawSeed } from "../util/random.ts";
 import { listenerName } from "../net/address.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 
@@ -37,7 +36,9 @@ async function withCertificate(settings: Settings): Promise<Settings> {
   return { ...settings, tlsCert: cert, tlsKey: key };
 }
 
-function withSeeds(settings: Settings): Settings {
+async function withSeeds(settings: Settings): Promise<Settings> {
+  if (!settings.listeners.some(({ faults }) => faults)) return settings;
+  const { drawSeed } = await import("../util/random.ts");
   const listeners = settings.listeners.map((listener) => {
     const { faults } = listener;
     if (!faults || faults.seed !== undefined) return listener;

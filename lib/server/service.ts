@@ -6,16 +6,15 @@
 
 import type { AdmissionRules } from "../connection/admission.ts";
 import type { Access } from "../connection/access.ts";
-import type { Pulse, SocketContext } from "../connection/socket.ts";
-import type {
-  DatagramFaults,
-  FaultSettings,
-  SeededFaults,
-} from "../faults/faults.ts";
+import {
+  type Pulse,
+  SLOWEST_READER,
+  type SocketContext,
+} from "../connection/socket.ts";
+import type { DatagramFaults } from "../faults/faults.ts";
 import { CidrSet } from "../net/cidr.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 import type { Counters } from "../telemetry/counters.ts";
-import { seedOf } from "../util/random.ts";
 import { echoOf, type NumberedHandler } from "./echo.ts";
 
 /** One listener as its connections see it. It outlives the listener. */
@@ -76,6 +75,7 @@ export async function makeService(
       pulse,
       finishesLines: mode === "line",
       isDirect: settings.transport !== "tls",
+      readPerSweep: sweepSeconds * SLOWEST_READER,
       slowLinger: server.shutdownTimeout * 1000,
     },
     handler: await handlerOf(server, settings, parts.draining),
@@ -94,17 +94,13 @@ async function handlerOf(
   if (handler) return (connection) => handler(connection);
   if (!settings.faults) return echoOf(settings);
   const { faultyEcho } = await import("./faulty_echo.ts");
-  return faultyEcho(settings, seeded(settings.faults), draining);
+  return faultyEcho(settings, settings.faults, draining);
 }
 
 async function datagramFaultsOf(
   { transport, faults }: ListenerSettings,
 ): Promise<DatagramFaults | undefined> {
   if (transport !== "udp" || !faults) return undefined;
-  const { datagramFaults } = await import("../faults/faults.ts");
+  const { datagramFaults, seeded } = await import("../faults/faults.ts");
   return datagramFaults(seeded(faults));
-}
-
-function seeded(faults: FaultSettings): SeededFaults {
-  return { ...faults, seed: seedOf(faults.seed) };
 }

@@ -19,7 +19,7 @@ import { untilAborted, untilSettledOrAborted } from "../util/async.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
 import type { Branch } from "./branch.ts";
-import { superviseWorkers, type WorkerPlatform } from "./worker_pool.ts";
+import type { SuperviseOptions, WorkerPlatform } from "./worker_pool.ts";
 
 /**
  * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends
@@ -142,7 +142,7 @@ export class EchoSupervisor {
     });
     const branch = prepared.workers === 1
       ? await superviseServer(supervisor, Server, prepared, () => restarts)
-      : await superviseWorkers(supervisor, prepared, {
+      : await superviseThreads(supervisor, prepared, {
         restarts: () => restarts,
         signal,
         platform,
@@ -182,6 +182,16 @@ export class EchoSupervisor {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
   }
+}
+
+/** The tree of several threads, which is loaded only for those. */
+async function superviseThreads(
+  supervisor: Supervisor,
+  settings: Settings,
+  options: SuperviseOptions,
+): Promise<Branch> {
+  const { superviseWorkers } = await import("./worker_pool.ts");
+  return await superviseWorkers(supervisor, settings, options);
 }
 
 /**

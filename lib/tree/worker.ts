@@ -4,7 +4,6 @@
  * @module
  */
 
-/// <reference lib="deno.worker" />
 import { findFree } from "../server/bind.ts";
 import { Connections } from "../server/connections.ts";
 import { EchoServer } from "../server/server.ts";
@@ -16,6 +15,11 @@ import {
   type Report,
   type ServeOrder,
 } from "./messages.ts";
+
+/** The thread: what every program has, and the way to the tree. */
+declare const self:
+  & typeof globalThis
+  & Pick<Worker, "onmessage" | "postMessage">;
 
 let starting: Promise<EchoServer> | undefined;
 let events: ServerEvent[] = [];

@@ -12,13 +12,19 @@ import { OPTIONS, type Table } from "../../lib/options/schema.ts";
 import { ENDINGS, REJECT_REASONS } from "../../lib/telemetry/counters.ts";
 import {
   accepting,
-  freePort,
   has,
   runSection,
   sectionsOf,
 } from "../support/documented.ts";
 import { checkManifests } from "../support/manifest.ts";
-import { PROGRAM, Program, run } from "../support/program.ts";
+import { freePort } from "../support/ports.ts";
+import {
+  NO_TLS,
+  PROGRAM,
+  Program,
+  programTest,
+  run,
+} from "../support/program.ts";
 
 const root = new URL("../..", import.meta.url);
 
@@ -52,36 +58,30 @@ function block(page: string, kind: string): string {
   return text.split("```")[0]!;
 }
 
-Deno.test({
-  name: "the README shows the help page as it is",
-  ignore: !PROGRAM,
-  fn: async () => {
-    assert.ok((await read("README.md")).includes(help().trimEnd()));
-  },
+programTest("the README shows the help page as it is", async () => {
+  assert.ok((await read("README.md")).includes(help().trimEnd()));
 });
 
 const readme = PROGRAM ? await read("README.md") : "";
 for (const section of sectionsOf(readme)) {
-  Deno.test({
+  programTest({
     name: `the README's commands work: ${section.title}`,
-    ignore: Deno.build.os !== "linux",
-    fn: () => runSection(section),
-  });
+    ignore: Deno.build.os !== "linux" ||
+      NO_TLS && section.title.includes("TLS"),
+  }, () => runSection(section));
 }
 
-Deno.test({
-  name: "the README explains every ending and every reason of a rejection",
-  ignore: !PROGRAM,
-  fn: () => {
+programTest(
+  "the README explains every ending and every reason of a rejection",
+  () => {
     assert.deepEqual(firstCells(readme, "### How a connection ends"), ENDINGS);
     assert.deepEqual(firstCells(readme, "is `rejected`"), REJECT_REASONS);
   },
-});
+);
 
-Deno.test({
-  name: "the README shows and explains every key of the probe's JSON",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "the README shows and explains every key of the probe's JSON",
+  async () => {
     await using server = await Program.listening(["--greeting"]);
     const report = await probe(`127.0.0.1:${server.port}`, {
       count: 10,
@@ -94,63 +94,54 @@ Deno.test({
     const keys = [...Object.keys(report), ...Object.keys(report.errors)];
     for (const key of keys) assert.ok(explained!.includes(`\`${key}\``), key);
   },
-});
+);
 
-Deno.test({
-  name: "the limits in SECURITY are those of the code",
-  ignore: !PROGRAM,
-  fn: async () => {
-    const page = await read(".github/SECURITY.md");
-    const rows = page.matchAll(/^\| .* \| `--([a-z-]+)` +\| ([\d,]+)/gm);
-    let count = 0;
-    for (const [, option, number] of rows) {
-      const name = option!.replace(
-        /-./g,
-        ([, letter]) => letter!.toUpperCase(),
-      );
-      const byDefault = (OPTIONS as Table)[name]?.default;
-      assert.equal(number, byDefault?.toLocaleString("en"), option);
-      count++;
-    }
-    assert.equal(count, 6);
-    assert.match(
-      page,
-      RegExp(`\\| ${READ_BUFFER.toLocaleString("en")} +\\|`),
+programTest("the limits in SECURITY are those of the code", async () => {
+  const page = await read(".github/SECURITY.md");
+  const rows = page.matchAll(/^\| .* \| `--([a-z-]+)` +\| ([\d,]+)/gm);
+  let count = 0;
+  for (const [, option, number] of rows) {
+    const name = option!.replace(
+      /-./g,
+      ([, letter]) => letter!.toUpperCase(),
     );
-  },
+    const byDefault = (OPTIONS as Table)[name]?.default;
+    assert.equal(number, byDefault?.toLocaleString("en"), option);
+    count++;
+  }
+  assert.equal(count, 6);
+  assert.match(
+    page,
+    RegExp(`\\| ${READ_BUFFER.toLocaleString("en")} +\\|`),
+  );
 });
 
-Deno.test({
-  name: "each promise of SECURITY names a test that there is",
-  ignore: !PROGRAM,
-  fn: async () => {
-    const names: string[] = [];
-    for (const file of await filesBelow("tests/", "_test.ts")) {
-      const calls = (await read(file)).matchAll(
-        /(?:\bname: |[tT]est\(\s*)(?:"([^"\n]+)"|`([^`$]+))/g,
-      );
-      for (const [, whole, beginning] of calls) names.push(whole ?? beginning!);
-    }
-    const page = await read(".github/SECURITY.md");
-    const promises = page.split("## What it promises")[1]!
-      .split("## What it does not promise")[0]!;
-    const rows = [...promises.matchAll(/^\| (.*?) +\| (.*?) +\|$/gm)]
-      .map(([, , test]) => test!)
-      .filter((test) => test !== "test" && !test.startsWith("-"));
-    assert.ok(rows.length > 30, `${rows.length} promises`);
-    for (const test of rows) {
-      assert.ok(
-        names.some((name) => name === test || name === `${test}: `),
-        `there is no test "${test}"`,
-      );
-    }
-  },
+programTest("each promise of SECURITY names a test that there is", async () => {
+  const names: string[] = [];
+  for (const file of await filesBelow("tests/", "_test.ts")) {
+    const calls = (await read(file)).matchAll(
+      /(?:\bname: |[tT]est\(\s*)(?:"([^"\n]+)"|`([^`$]+))/g,
+    );
+    for (const [, whole, beginning] of calls) names.push(whole ?? beginning!);
+  }
+  const page = await read(".github/SECURITY.md");
+  const promises = page.split("## What it promises")[1]!
+    .split("## What it does not promise")[0]!;
+  const rows = [...promises.matchAll(/^\| (.*?) +\| (.*?) +\|$/gm)]
+    .map(([, , test]) => test!)
+    .filter((test) => test !== "test" && !test.startsWith("-"));
+  assert.ok(rows.length > 30, `${rows.length} promises`);
+  for (const test of rows) {
+    assert.ok(
+      names.some((name) => name === test || name === `${test}: `),
+      `there is no test "${test}"`,
+    );
+  }
 });
 
-Deno.test({
-  name: "every link of the documents within the project leads somewhere",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "every link of the documents within the project leads somewhere",
+  async () => {
     const pages = ["README.md", ...await filesBelow(".github/", ".md")];
     for (const page of pages) {
       const links = (await read(page)).matchAll(/\]\((?!https?:|#)([^)#]+)/g);
@@ -161,12 +152,11 @@ Deno.test({
       }
     }
   },
-});
+);
 
-Deno.test({
-  name: "every example in the documentation has the right types and works",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "every example in the documentation has the right types and works",
+  async () => {
     const files = ["README.md", ...await filesBelow("lib/", ".ts")];
     const anyPort = import.meta.resolve("../support/any_port.ts");
     const { success, stdout, stderr } = await new Deno.Command(
@@ -190,32 +180,28 @@ Deno.test({
     const passed = Number(said.match(/ok \| (\d+) passed/)?.[1]);
     assert.ok(passed >= await countExamples(files), said);
   },
-});
+);
 
-Deno.test({
-  name: "what the README has for a prompt works there",
-  ignore: !PROGRAM,
-  fn: async () => {
-    const lines = block(readme, "js ignore");
-    const repl = new Deno.Command(Deno.execPath(), {
-      args: ["repl", "--quiet", "--allow-net", "--allow-read"],
-      cwd: root,
-      env: { NO_COLOR: "1" },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const anyPort = lines.replace(/\b(1050|2030)\b/g, "0");
-    const [{ stdout, stderr }] = await Promise.all([
-      repl.output(),
-      ReadableStream.from([
-        `${anyPort}console.log("shut down, and on port " + tree.addr.port);`,
-      ]).pipeThrough(new TextEncoderStream()).pipeTo(repl.stdin),
-    ]);
-    const said = new TextDecoder().decode(stdout);
-    assert.match(said, /shut down, and on port [1-9]/, said);
-    assert.equal(new TextDecoder().decode(stderr), "");
-  },
+programTest("what the README has for a prompt works there", async () => {
+  const lines = block(readme, "js ignore");
+  const repl = new Deno.Command(Deno.execPath(), {
+    args: ["repl", "--quiet", "--allow-net", "--allow-read"],
+    cwd: root,
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const anyPort = lines.replace(/\b(1050|2030)\b/g, "0");
+  const [{ stdout, stderr }] = await Promise.all([
+    repl.output(),
+    ReadableStream.from([
+      `${anyPort}console.log("shut down, and on port " + tree.addr.port);`,
+    ]).pipeThrough(new TextEncoderStream()).pipeTo(repl.stdin),
+  ]);
+  const said = new TextDecoder().decode(stdout);
+  assert.match(said, /shut down, and on port [1-9]/, said);
+  assert.equal(new TextDecoder().decode(stderr), "");
 });
 
 await checkedBy("systemd-analyze", "systemd finds nothing in its unit", {
@@ -239,33 +225,30 @@ await checkedBy("promtool", "Prometheus takes its alerts", {
   args: ["check", "rules", "echoserver.rules.yml"],
 });
 
-Deno.test({
-  name: "the alerts in DEPLOYMENT ask for metrics that the server has",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "the alerts in DEPLOYMENT ask for metrics that the server has",
+  async () => {
     const page = await read(".github/DEPLOYMENT.md");
     const sources = await read("lib/admin/metrics.ts");
     const names = block(page, "yaml rules").match(/\bechoserver_\w+/g);
     assert.ok(names && names.length > 0);
     for (const name of names) assert.ok(sources.includes(`"${name}"`), name);
   },
-});
+);
 
-Deno.test({
-  name: "the manifests in DEPLOYMENT fit the schemas of Kubernetes",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "the manifests in DEPLOYMENT fit the schemas of Kubernetes",
+  async () => {
     const page = await read(".github/DEPLOYMENT.md");
     const kinds = await checkManifests(block(page, "yaml kubernetes"));
     if (kinds) assert.deepEqual(kinds, ["Deployment", "Service"]);
     else console.log("SKIPPED: npm does not give the schemas of Kubernetes");
   },
-});
+);
 
-Deno.test({
-  name: "the health check in DEPLOYMENT passes, and fails without a server",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "the health check in DEPLOYMENT passes, and fails without a server",
+  async () => {
     const file = block(await read(".github/DEPLOYMENT.md"), "dockerfile");
     const [, command] = file.match(/^HEALTHCHECK .*CMD (\[.*\])$/m)!;
     const [, ...args] = JSON.parse(command!);
@@ -278,60 +261,55 @@ Deno.test({
     await server.ended();
     assert.equal((await run([...args, here])).code, 1);
   },
+);
+
+programTest("the arguments in DEPLOYMENT's manifest are right", async () => {
+  const page = block(await read(".github/DEPLOYMENT.md"), "yaml kubernetes");
+  const args = [...page.matchAll(/^ +- "?(--[^"\s]+)"?$/gm)].map(([, arg]) =>
+    arg!
+  );
+  assert.ok(args.length >= 4);
+  // With --version behind them they are checked, and nothing is started.
+  const { code, stderr } = await run([...args, "--version"]);
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
 });
 
-Deno.test({
-  name: "the arguments in DEPLOYMENT's manifest are right",
-  ignore: !PROGRAM,
-  fn: async () => {
-    const page = block(await read(".github/DEPLOYMENT.md"), "yaml kubernetes");
-    const args = [...page.matchAll(/^ +- "?(--[^"\s]+)"?$/gm)].map(([, arg]) =>
-      arg!
-    );
-    assert.ok(args.length >= 4);
-    // With --version behind them they are checked, and nothing is started.
-    const { code, stderr } = await run([...args, "--version"]);
-    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-  },
-});
-
-Deno.test({
+programTest({
   name: "HAProxy passes TLS on with the client's address, as DEPLOYMENT says",
-  ignore: !PROGRAM || !await has("haproxy"),
-  fn: async () => {
-    await using server = Program.spawn([
-      ...["--listen", "tls://127.0.0.1:0?proxy=127.0.0.1"],
-      ...["--admin", "127.0.0.1:0", "--greeting", "--verbose"],
+  ignore: NO_TLS || !await has("haproxy"),
+}, async () => {
+  await using server = Program.spawn([
+    ...["--listen", "tls://127.0.0.1:0?proxy=127.0.0.1"],
+    ...["--admin", "127.0.0.1:0", "--greeting", "--verbose"],
+  ]);
+  const [, fingerprint] = await server.saw(/SHA-256 (\w+)/);
+  const [, admin] = await server.saw(/admin listening on \S+:(\d+)/);
+  const [, tls] = await server.saw(/listening on tls:\S+:(\d+)/);
+  const port = freePort();
+  const file = await Deno.makeTempFile();
+  try {
+    const config = haproxySection(await read(".github/DEPLOYMENT.md"))
+      .replace("bind :1051", `bind 127.0.0.1:${port}`)
+      .replace("port 9090", `port ${admin}`)
+      .replaceAll(/10\.0\.0\.1[12]:1051/g, `127.0.0.1:${tls}`);
+    await Deno.writeTextFile(file, config);
+    await using haproxy = Program.other("sh", [
+      "-c",
+      `PATH="$PATH:/usr/sbin"; exec haproxy -db -f "$0"`,
+      file,
     ]);
-    const [, fingerprint] = await server.saw(/SHA-256 (\w+)/);
-    const [, admin] = await server.saw(/admin listening on \S+:(\d+)/);
-    const [, tls] = await server.saw(/listening on tls:\S+:(\d+)/);
-    const port = freePort();
-    const file = await Deno.makeTempFile();
-    try {
-      const config = haproxySection(await read(".github/DEPLOYMENT.md"))
-        .replace("bind :1051", `bind 127.0.0.1:${port}`)
-        .replace("port 9090", `port ${admin}`)
-        .replaceAll(/10\.0\.0\.1[12]:1051/g, `127.0.0.1:${tls}`);
-      await Deno.writeTextFile(file, config);
-      await using haproxy = Program.other("sh", [
-        "-c",
-        `PATH="$PATH:/usr/sbin"; exec haproxy -db -f "$0"`,
-        file,
-      ]);
-      await accepting(port);
-      const report = await probe(`tls://127.0.0.1:${port}`, {
-        count: 20,
-        connections: 2,
-        fingerprint: fingerprint!,
-        greeting: true,
-      });
-      assert.ok(report.ok, `${report.first_error}\n${haproxy.stderr}`);
-      await server.saw(/127\.0\.0\.1:\d+ \(via 127\.0\.0\.1:\d+\) closed/);
-    } finally {
-      await Deno.remove(file);
-    }
-  },
+    await accepting(port);
+    const report = await probe(`tls://127.0.0.1:${port}`, {
+      count: 20,
+      connections: 2,
+      fingerprint: fingerprint!,
+      greeting: true,
+    });
+    assert.ok(report.ok, `${report.first_error}\n${haproxy.stderr}`);
+    await server.saw(/127\.0\.0\.1:\d+ \(via 127\.0\.0\.1:\d+\) closed/);
+  } finally {
+    await Deno.remove(file);
+  }
 });
 
 /** The section for TLS, behind what it has in common with the first one. */
@@ -360,28 +338,24 @@ async function checkedBy(
   if (PROGRAM && !installed) {
     console.log(`"${name}" is ignored: ${command} is not installed.`);
   }
-  Deno.test({
-    name,
-    ignore: !installed,
-    fn: async () => {
-      const cwd = await Deno.makeTempDir();
-      try {
-        const page = await read(".github/DEPLOYMENT.md");
-        for (const [file, text] of Object.entries(files(page))) {
-          await Deno.writeTextFile(`${cwd}/${file}`, text);
-        }
-        const { success, stdout, stderr } = await new Deno.Command(command, {
-          args,
-          cwd,
-        }).output();
-        const said = [stdout, stderr]
-          .map((bytes) => new TextDecoder().decode(bytes)).join("");
-        assert.ok(success, said);
-        assert.doesNotMatch(said, /echoserver\.service:\d+|warning/i);
-      } finally {
-        await Deno.remove(cwd, { recursive: true });
+  programTest({ name, ignore: !installed }, async () => {
+    const cwd = await Deno.makeTempDir();
+    try {
+      const page = await read(".github/DEPLOYMENT.md");
+      for (const [file, text] of Object.entries(files(page))) {
+        await Deno.writeTextFile(`${cwd}/${file}`, text);
       }
-    },
+      const { success, stdout, stderr } = await new Deno.Command(command, {
+        args,
+        cwd,
+      }).output();
+      const said = [stdout, stderr]
+        .map((bytes) => new TextDecoder().decode(bytes)).join("");
+      assert.ok(success, said);
+      assert.doesNotMatch(said, /echoserver\.service:\d+|warning/i);
+    } finally {
+      await Deno.remove(cwd, { recursive: true });
+    }
   });
 }
 

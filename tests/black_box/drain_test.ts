@@ -13,11 +13,14 @@ import {
   resettable,
   text,
 } from "../support/client.ts";
+import { flood } from "../support/flood.ts";
 import {
   type Ended,
   GUARD,
+  PROC,
   PROGRAM,
   Program,
+  programTest,
   STUCK_WRITES,
 } from "../support/program.ts";
 
@@ -41,14 +44,14 @@ async function frozen(
 
 /**
  * Waits for the end, and checks that it was as it should be: exit 0, and two
- * log lines after the first.
+ * log lines after the first, beside those of the limit of connections.
  */
 async function ended(program: Program): Promise<Ended> {
   const end = await program.ended();
   assert.equal(end.code, 0, end.stderr);
-  const [listening, draining, stopped, ...rest] = end.stderr.trimEnd().split(
-    "\n",
-  );
+  const log = end.stderr.trimEnd().split("\n");
+  const [listening, draining, stopped, ...rest] = log
+    .filter((line) => !line.includes(" serving "));
   assert.match(listening!, / info listening on /);
   assert.match(draining!, / info draining \d+ connections?\b/);
   assert.match(stopped!, / info stopped: \d+ connections? served\b/);
@@ -92,8 +95,8 @@ async function refused(port: number): Promise<void> {
   assert.fail("the server still listens");
 }
 
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-  Deno.test({
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  programTest({
     name: `${signal} ends a server as soon as it is ready, exit 0`,
     ignore,
   }, async () => {
@@ -108,7 +111,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
   });
 }
 
-Deno.test({
+programTest({
   name: "silent clients get FIN at the signal, not at the deadline",
   ignore,
 }, async () => {
@@ -130,20 +133,20 @@ Deno.test({
   );
 });
 
-Deno.test({
-  name: "a server that drains takes no new client",
-  ignore,
-}, async () => {
-  await using program = await Program.listening();
-  using client = await midLine(program);
-  program.kill();
-  await program.saw(/draining 1 connections?\b/);
-  await refused(program.port);
-  await client.send("\n");
-  assert.equal(text(await client.receiveAll()), "half\n");
-  client.close();
-  await ended(program);
-});
+programTest(
+  { name: "a server that drains takes no new client", ignore },
+  async () => {
+    await using program = await Program.listening();
+    using client = await midLine(program);
+    program.kill();
+    await program.saw(/draining 1 connections?\b/);
+    await refused(program.port);
+    await client.send("\n");
+    assert.equal(text(await client.receiveAll()), "half\n");
+    client.close();
+    await ended(program);
+  },
+);
 
 for (
   const { name, args, permissions } of [
@@ -156,7 +159,7 @@ for (
     },
   ]
 ) {
-  Deno.test({
+  programTest({
     name: `lines that arrive just before the signal all come back: ${name}`,
     ignore: ignore || name === "two workers" && Deno.build.os !== "linux",
   }, async () => {
@@ -242,7 +245,7 @@ function numbered(line: number): string {
   return `${line} `.padEnd(63, "x") + "\n";
 }
 
-Deno.test({
+programTest({
   name: "500 busy clients lose no line at the signal, and see FIN",
   ignore,
 }, async () => {
@@ -282,7 +285,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a client in mid-line may finish its line, then gets FIN",
   ignore,
 }, async () => {
@@ -304,7 +307,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a client that sends its own FIN during a drain gets its tail back",
   ignore,
 }, async () => {
@@ -320,49 +323,42 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
-  name: "data, FIN and the signal at once lose nothing",
-  ignore,
-}, async () => {
-  await using program = await Program.listening();
-  const clients = await accepted(program, 50);
-  await frozen(program, async () => {
+programTest(
+  { name: "data, FIN and the signal at once lose nothing", ignore },
+  async () => {
+    await using program = await Program.listening();
+    const clients = await accepted(program, 50);
+    await frozen(program, async () => {
+      for (const client of clients) {
+        await client.send("whole\ntail");
+        await client.closeWrite();
+      }
+    });
     for (const client of clients) {
-      await client.send("whole\ntail");
-      await client.closeWrite();
+      assert.equal(text(await client.receiveAll()), "whole\ntail");
+      client.close();
     }
-  });
-  for (const client of clients) {
-    assert.equal(text(await client.receiveAll()), "whole\ntail");
-    client.close();
-  }
-  await ended(program);
-});
+    await ended(program);
+  },
+);
 
-Deno.test({
+programTest({
   name: "silent clients lose no line at the signal, however others flood it",
   ignore,
 }, async () => {
   await using program = await Program.listening();
   const clients = await accepted(program, 50);
-  const flooders = new Worker(import.meta.resolve("../support/flooders.ts"), {
-    type: "module",
-  });
-  const flooding = Promise.withResolvers<unknown>();
-  flooders.onmessage = flooding.resolve;
-  flooders.postMessage(program.port);
-  await flooding.promise;
+  using _flood = await flood({ port: program.port, clients: 60 });
   for (const client of clients) await client.send("tail\n");
   program.kill();
   for (const client of clients) {
     assert.equal(text(await client.receiveAll()), "tail\n");
     client.close();
   }
-  flooders.terminate();
   assert.equal((await program.ended()).code, 0);
 });
 
-Deno.test({
+programTest({
   name: "a client that reads late gets all that had arrived",
   ignore,
 }, async () => {
@@ -383,7 +379,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a client that sends on after the server's FIN sees no reset",
   ignore,
 }, async () => {
@@ -405,7 +401,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "clients that never finish a line get what is held at the deadline",
   ignore,
 }, async () => {
@@ -424,7 +420,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "clients that neither read nor close do not hold up the deadline",
   ignore: ignore || STUCK_WRITES,
 }, async () => {
@@ -446,7 +442,7 @@ Deno.test({
   for (const client of clients) client.close();
 });
 
-Deno.test({
+programTest({
   name: "a deadline of no seconds at all still gives back what is held",
   ignore,
 }, async () => {
@@ -458,7 +454,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a client that resets during a drain ends only itself",
   ignore,
 }, async () => {
@@ -479,7 +475,7 @@ Deno.test({
   await ended(program);
 });
 
-Deno.test({
+programTest({
   name: "a server at its limit of connections drains, and lets go who waits",
   ignore,
 }, async () => {
@@ -507,83 +503,97 @@ Deno.test({
   assert.match(stderr, /1 connections? served/);
 });
 
+// Slow readers
+
+/** Starts a client that uses libc's sockets. */
+function libcClient(
+  name: string,
+  args: (string | number)[],
+): Program {
+  const path = import.meta.resolve(`../support/${name}.ts`);
+  const run = ["run", "--no-prompt", "--allow-ffi", path];
+  return Program.other(Deno.execPath(), [...run, ...args.map(String)]);
+}
+
 for (
-  const [first, second, code] of [
-    ["SIGTERM", "SIGTERM", 143],
-    ["SIGINT", "SIGINT", 130],
-    ["SIGTERM", "SIGHUP", 129],
-  ] as const
+  const [bytes, bytesPerSecond] of [[128 * 1024, 40_000], [1 << 20, 250_000]]
 ) {
-  Deno.test({
-    name: `${second} after ${first} ends the server at once, exit ${code}`,
-    ignore,
+  programTest({
+    name:
+      `a client that reads ${bytes} bytes slowly, and sends one more, gets all of them`,
+    ignore: !PROC,
   }, async () => {
-    await using program = await Program.listening([
-      "--shutdown-timeout",
-      "86400",
+    await using program = await Program.listening();
+    await using client = libcClient("slow_reader", [
+      program.port,
+      bytes!,
+      bytesPerSecond!,
     ]);
-    using _client = await midLine(program);
-    program.kill(first);
-    await program.saw(/draining 1 connections?\b/);
-    program.kill(second);
-    const end = await program.ended();
-    assert.equal(end.code, code);
-    assert.doesNotMatch(end.stderr, /stopped/);
+    await client.saw(/sent/);
+    program.kill();
+    const { stdout } = await client.ended();
+    assert.equal(stdout, `${bytes} bytes, then FIN\n`);
+    await ended(program);
   });
 }
 
-Deno.test({
-  name: "a server whose log nobody reads any more serves on, and drains",
+programTest({
+  name: "a quiet client that has read everything has two seconds for its FIN",
   ignore,
 }, async () => {
-  await using program = await Program.listening(["--verbose"]);
-  await program.closeStderr();
-  // Each end of a connection is a line that cannot be written.
-  for (let i = 0; i < 100; i++) {
-    using client = await Client.connect(program.port);
-    assert.equal(await client.echo("served\n"), "served\n");
-  }
-  using client = await midLine(program);
+  await using program = await Program.listening([
+    "--shutdown-timeout",
+    "86400",
+  ]);
+  const [client] = await accepted(program, 1);
+  const start = performance.now();
   program.kill();
-  await client.send("\n");
-  assert.equal(text(await client.receiveAll()), "half\n");
-  client.close();
-  assert.equal((await program.ended()).code, 0);
+  assert.equal(await client!.receive(), null);
+  await ended(program);
+  const seconds = (performance.now() - start) / 1000;
+  assert.ok(seconds >= 1.98 && seconds < 5, `it ended after ${seconds} s`);
+  client!.close();
 });
 
-Deno.test({
-  name: "a server that starts with stdout and stderr closed serves and drains",
+// What clients send after the signal
+
+programTest({
+  name: "clients that never stop sending do not hold a drain up",
   ignore,
 }, async () => {
-  const port = freePort();
-  await using program = Program.spawn(
-    ["--host", "127.0.0.1", "--port", `${port}`, "--verbose"],
-    { under: ["sh", "-c", 'exec "$0" "$@" >&- 2>&-'] },
-  );
-  for (let i = 0; i < 20; i++) {
-    using client = await connectOnceListening(port);
-    assert.equal(await client.echo("served\n"), "served\n");
-  }
+  await using program = await Program.listening([
+    "--shutdown-timeout",
+    "86400",
+  ]);
+  using _flood = await flood({ port: program.port, clients: 4 });
   program.kill();
-  assert.equal((await program.ended()).code, 0);
+  await ended(program);
 });
 
-/**
- * A port that was free a moment ago, for a program that cannot say which one it
- * got.
- */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-async function connectOnceListening(port: number): Promise<Client> {
-  const late = performance.now() + GUARD;
-  for (;;) {
-    try {
-      return await Client.connect(port);
-    } catch (error) {
-      if (performance.now() > late) throw error;
-    }
+programTest({
+  name: "bytes that come one by one after the signal put off nobody's FIN",
+  ignore,
+}, async () => {
+  await using program = await Program.listening();
+  const clients = await accepted(program, 301);
+  const silent = clients.pop()!;
+  let over = false;
+  const seen = silent.receiveAll().then((all) => {
+    over = true;
+    return all.length;
+  });
+  program.kill();
+  await program.saw(/draining 301 connections\b/);
+  let sent = 0;
+  for (const client of clients) {
+    if (over) break;
+    await client.send("x");
+    sent++;
+    // The pace of those who have been seen to do this.
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
+  assert.equal(await seen, 0);
+  assert.ok(sent < 50, `${sent} of them had sent a byte before`);
+  for (const client of [...clients, silent]) client.close();
+  assert.equal((await program.ended()).code, 0);
+});

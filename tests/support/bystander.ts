@@ -6,10 +6,10 @@
  */
 
 /// <reference lib="deno.worker" />
-import { Client } from "./client.ts";
+import { probe } from "../../lib/mod.ts";
 
-/** Milliseconds between an echo and the next line. */
-const PACE = 5;
+/** Lines a second. */
+const RATE = 100;
 
 /** What it has seen since it was last asked. */
 export interface Watched {
@@ -17,30 +17,20 @@ export interface Watched {
   lines: number;
   /** The longest that one took, in milliseconds. */
   worst: number;
-  /** What went wrong: then it watches no more. */
+  /** What went wrong. */
   failure?: string;
 }
 
-let watched: Watched = { lines: 0, worst: 0 };
-
-self.onmessage = ({ data }: MessageEvent<number | "report">) => {
-  if (data === "report") {
+self.onmessage = async ({ data: port }: MessageEvent<number>) => {
+  for (;;) {
+    const stop = new AbortController();
+    self.onmessage = () => stop.abort();
+    const { lines, latency_ms: { max }, first_error: failure } = await probe(
+      `127.0.0.1:${port}`,
+      { connections: 1, rate: RATE, duration: 86_400, signal: stop.signal },
+    );
+    const watched: Watched = { lines, worst: max ?? 0 };
+    if (failure !== undefined) watched.failure = failure;
     self.postMessage(watched);
-    watched = { ...watched, lines: 0, worst: 0 };
-  } else {
-    watch(data).catch((error) => watched.failure = String(error));
   }
 };
-
-async function watch(port: number): Promise<void> {
-  using client = await Client.connect(port);
-  for (let i = 0;; i++) {
-    const line = `${i} is the number of this line\n`;
-    const start = performance.now();
-    const back = await client.echo(line);
-    watched.worst = Math.max(watched.worst, performance.now() - start);
-    watched.lines++;
-    if (back !== line) throw new Error(`"${back}" came back for "${line}"`);
-    await new Promise((resolve) => setTimeout(resolve, PACE));
-  }
-}

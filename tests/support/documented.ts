@@ -10,7 +10,8 @@
  */
 
 import assert from "node:assert/strict";
-import { EXECUTABLE, GUARD, Program } from "./program.ts";
+import { freePort, until } from "./ports.ts";
+import { EXECUTABLE, Program } from "./program.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -124,15 +125,7 @@ async function ready(program: Program, script: string): Promise<void> {
 
 /** Waits until a port of 127.0.0.1 takes connections. */
 export async function accepting(port: number): Promise<void> {
-  const late = performance.now() + GUARD;
-  for (;;) {
-    try {
-      using _ = await Deno.connect({ hostname: "127.0.0.1", port });
-      return;
-    } catch (error) {
-      if (performance.now() > late) throw error;
-    }
-  }
+  (await until(() => Deno.connect({ hostname: "127.0.0.1", port }))).close();
 }
 
 /** Gives each port of a document a free one in its place. */
@@ -143,12 +136,6 @@ function otherPorts(): (port: string) => string {
     ports.set(port, other);
     return other;
   };
-}
-
-/** A port of 127.0.0.1 that is free, for programs that cannot pick one. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Whether a program can be started by its name. */

@@ -7,11 +7,18 @@
 
 /// <reference lib="deno.worker" />
 
-const FLOODERS = 60;
-const chunk = new Uint8Array(64 * 1024).fill(0x0a);
+/** What to flood, and with how many clients. */
+export interface Flood {
+  port: number;
+  clients: number;
+}
 
-self.onmessage = async ({ data: port }: MessageEvent<number>) => {
-  const ready = Array.from({ length: FLOODERS }, async () => {
+/** Lines of which few end where a read does. */
+const chunk = new TextEncoder().encode(`${"x".repeat(99)}\n`.repeat(655));
+
+self.onmessage = async ({ data }: MessageEvent<Flood>) => {
+  const { port, clients } = data;
+  const ready = Array.from({ length: clients }, async () => {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port });
     const flooding = Promise.withResolvers<void>();
     send(connection).catch(() => {});

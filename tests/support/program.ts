@@ -16,18 +16,28 @@ async function granted(name: "net" | "read" | "run" | "env"): Promise<boolean> {
   return (await Deno.permissions.query({ name })).state === "granted";
 }
 
-/** Whether tests may open sockets in this process. Say `ignore: !NET`. */
+/** Whether tests may open sockets in this process: see {@linkcode netTest}. */
 export const NET = await granted("net");
 
-/**
- * Whether tests may start the program and talk to it. Say `ignore: !PROGRAM`.
- */
+/** Whether tests may start the program: see {@linkcode programTest}. */
 export const PROGRAM = NET && await granted("run") && await granted("read");
 
 /** The executable to test in place of `main.ts`. */
 export const EXECUTABLE = await granted("env")
   ? Deno.env.get("ECHOSERVER")
   : undefined;
+
+/** Defines a test, by its name and by what else it needs. */
+interface DefineTest {
+  (name: string, run: () => Promise<void>): void;
+  (options: { name: string; ignore?: boolean }, run: () => Promise<void>): void;
+}
+
+/** `Deno.test` for what opens sockets in this process. */
+export const netTest: DefineTest = NET ? Deno.test : Deno.test.ignore;
+
+/** `Deno.test` for what starts the program, and talks to it. */
+export const programTest: DefineTest = PROGRAM ? Deno.test : Deno.test.ignore;
 
 if (!NET || !PROGRAM) {
   console.log(

@@ -1,5 +1,5 @@
 /**
- * Bytes a second through the line splitter, over both roads of the pipe.
+ * Bytes a second through the line splitter: fused, and by the platform's streams.
  *
  * @module
  */
@@ -64,6 +64,7 @@ async function fused(input: Uint8Array[]): Promise<void> {
   const context = {
     pulse: { sweeps: 0 },
     finishesLines: true,
+    readPerSweep: 10_000,
     slowLinger: 0,
     isDirect: true,
   };

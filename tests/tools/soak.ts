@@ -1,31 +1,43 @@
 /**
  * Hours of trouble, or seconds: hurts the real program in every way a network
  * can, checks every byte that comes back, measures what it costs the others,
- * and judges. Exit 0 if the server is sound, 1 if not.
- *
- *     deno task soak --minutes 10
- *     deno task soak --seconds 20 --seed 1
+ * and judges: see {@linkcode HELP}.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
+import net from "node:net";
 import { parseArgs } from "node:util";
+import { probe } from "../../lib/mod.ts";
 import { anyClient } from "../support/any_client.ts";
 import type { Watched } from "../support/bystander.ts";
 import { Client, connectAll, reset } from "../support/client.ts";
 import { Program } from "../support/program.ts";
 import { Random } from "../support/random.ts";
 
+const HELP = `Usage: deno task soak [options]
+
+Hurts the real program in every way a network can, checks every byte that comes
+back, measures what it costs the others, and judges.
+
+      --minutes <n>  How long it takes, about (default 1)
+      --seconds <n>  The same in seconds; the faults alone take about 40
+      --seed <n>     What the clients do is drawn from it (default: drawn)
+  -h, --help         Show this help
+
+Exit code: 0 if the server is sound, 1 if not, 2 for wrong use.`;
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /**
  * Milliseconds that an honest client may wait at any time, and while others are
- * stuck because they do not read.
+ * stuck because they do not read, or are refused.
  */
 const DELAY = 250;
 const DELAY_STUCK = 100;
+const DELAY_REFUSED = 100;
 
 /**
  * Bytes that a client sends that never reads: more than it takes to fill a
@@ -53,11 +65,15 @@ const IDLE_CPU = 0.01;
 const SWEEP = 0.25;
 const LATENESS = 0.25;
 
+/** The address of clients that are refused: one that every Linux has. */
+const REFUSED = "127.0.0.2";
+
 /** Seconds of mixed load at least, however short the run. */
 const LEAST = 5;
 
-/** Characters of a column. */
-const COLUMN = 11;
+/** Characters of the columns of the two tables; the last one is as it comes. */
+const FINDINGS = [16, 5, 4, 11];
+const LOAD = [7, 11, 14, 6, 9, 11, 5];
 
 /** Rows of the table of the mixed load at most. */
 const ROWS = 20;
@@ -77,20 +93,28 @@ interface Finding {
   complaints: string[];
 }
 
-const { seconds, seed } = options();
+const { seconds, seed } = optionsOf(Deno.args);
 
 async function main(): Promise<number> {
   const start = performance.now();
   const complaints: string[] = [];
   console.log(`${seconds} s, seed ${seed}\n`);
 
-  tableHead("fault", "tried", "lost", "worst delay", "measured");
+  const table = new Table(FINDINGS);
+  table.head("fault", "tried", "lost", "worst delay", "measured");
   for (
-    const measure of [resets, slowReaders, endlessLine, idleCost, idleAccuracy]
+    const measure of [
+      resets,
+      refusals,
+      slowReaders,
+      endlessLine,
+      idleCost,
+      idleAccuracy,
+    ]
   ) {
     const found = await measure();
     const delay = `${found.delay.toFixed(0)} ms`;
-    tableRow(found.fault, found.tried, found.lost, delay, found.measured);
+    table.row(found.fault, found.tried, found.lost, delay, found.measured);
     if (found.lost > 0) found.complaints.push("something was lost");
     complaints.push(
       ...found.complaints.map((text) => `${found.fault}: ${text}`),
@@ -105,18 +129,37 @@ async function main(): Promise<number> {
   return complaints.length === 0 ? 0 : 1;
 }
 
-function options(): { seconds: number; seed: number } {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: "string" },
-      seconds: { type: "string" },
-      seed: { type: "string" },
-    },
-  });
-  const seconds = Number(values.seconds ?? Number(values.minutes ?? 1) * 60);
-  const seed = Number(values.seed ?? Date.now() % 1_000_000);
-  assert.ok(seconds > 0 && seed >= 0, "--minutes, --seconds and --seed");
-  return { seconds, seed };
+/** Reads the command line; ends the program if that is all there is to do. */
+function optionsOf(args: string[]): { seconds: number; seed: number } {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        minutes: { type: "string" },
+        seconds: { type: "string" },
+        seed: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    if (values.help) {
+      console.log(HELP);
+      Deno.exit(0);
+    }
+    const minutes = numberOf("minutes", values.minutes ?? "1");
+    return {
+      seconds: numberOf("seconds", values.seconds ?? `${minutes * 60}`),
+      seed: numberOf("seed", values.seed ?? `${Date.now() % 1_000_000}`),
+    };
+  } catch (error) {
+    console.error(`soak: ${(error as Error).message}`);
+    Deno.exit(2);
+  }
+}
+
+function numberOf(name: string, text: string): number {
+  const number = Number(text);
+  if (text.trim() !== "" && number >= 0 && number < 1e9) return number;
+  throw new Error(`--${name} takes a number, not "${text}"`);
 }
 
 // Measurements
@@ -146,6 +189,42 @@ async function resets(): Promise<Finding> {
     measured: "",
     complaints: worst > DELAY ? ["a bystander waited too long"] : [],
   };
+}
+
+/** 20,000 clients that may not connect, from an address beside our own. */
+async function refusals(): Promise<Finding> {
+  await using program = await Program.listening(["--deny", REFUSED]);
+  using bystander = await Bystander.of(program);
+  const tried = 20_000;
+  let left = tried;
+  let served = 0;
+  await atOnce(20, async () => {
+    while (left-- > 0) if (await isServed(program.port)) served++;
+  });
+  const { worst, failed } = await bystander.report();
+  const complaints: string[] = [];
+  if (served > 0) complaints.push("some were served");
+  if (worst > DELAY_REFUSED) complaints.push("a bystander waited too long");
+  return {
+    fault: "refused clients",
+    tried,
+    lost: failed,
+    delay: worst,
+    measured: "",
+    complaints,
+  };
+}
+
+/** Whether a client from {@linkcode REFUSED} gets its line back. */
+function isServed(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const options = { port, host: "127.0.0.1", localAddress: REFUSED };
+  const socket = net.connect(options, () => socket.write("line\n"));
+  socket.on("data", () => resolve(true));
+  socket.on("end", () => socket.destroy());
+  socket.on("error", () => {});
+  socket.on("close", () => resolve(false));
+  return promise;
 }
 
 /** 200 clients that send and never read, then go. */
@@ -308,7 +387,8 @@ async function mixedLoad(duration: number): Promise<string[]> {
   const memories: number[] = [];
   let worst = 0;
   let cpu = before.cpu;
-  tableHead(
+  const table = new Table(LOAD);
+  table.head(
     "time",
     "connections",
     "bytes",
@@ -326,8 +406,8 @@ async function mixedLoad(duration: number): Promise<string[]> {
     if (watched.failed) load.fail(watched.failure);
     worst = Math.max(worst, watched.worst);
     memories.push(usage.memory);
-    tableRow(
-      `${elapsed(start).toFixed(0)} s`,
+    table.row(
+      `${elapsed(start).toFixed(1)} s`,
       load.connections,
       load.bytes,
       load.errors.length,
@@ -378,7 +458,7 @@ class Load {
     this.#end = performance.now() + duration * 1000;
     this.ended = Promise.all([
       this.#each(10, () => this.#any()),
-      this.#each(20, () => this.#talks()),
+      this.#talks(),
       this.#each(2, () => this.#streams()),
       this.#each(10, () => this.#neverReads()),
       this.#each(200, () => this.#isSilent()),
@@ -414,17 +494,14 @@ class Load {
     await pause(random.below(100) / 1000);
   }
 
-  /** Says a line and waits for it, a thousand times. */
+  /** Says lines at a steady pace over 20 connections, until the time is up. */
   async #talks(): Promise<void> {
-    const random = new Random(this.#random.below(2 ** 32));
-    using client = await Client.connect(this.#program.port);
-    for (let i = 0; i < 1000 && !this.#over; i++) {
-      const line = `${String.fromCharCode(33 + random.below(90))}`
-        .repeat(random.below(2000)) + "\n";
-      assert.equal(await client.echo(line), line);
-      this.bytes += line.length;
-      await pause(random.below(20) / 1000);
-    }
+    const { bytes, first_error: failure } = await probe(
+      `127.0.0.1:${this.#program.port}`,
+      { connections: 20, rate: 2000, size: 1000, duration: this.#left / 1000 },
+    );
+    this.bytes += bytes;
+    if (failure !== undefined) this.fail(failure);
   }
 
   async #streams(): Promise<void> {
@@ -575,15 +652,27 @@ function pause(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
 
-function tableHead(...names: string[]): void {
-  tableRow(...names);
-  tableRow(...names.map(() => "-".repeat(COLUMN)));
-}
+/** A table that is printed row by row. */
+class Table {
+  readonly #widths: number[];
 
-function tableRow(...cells: (string | number)[]): void {
-  console.log(
-    `| ${cells.map((cell) => `${cell}`.padEnd(COLUMN)).join(" | ")} |`,
-  );
+  /** @param widths Characters of the columns but the last one. */
+  constructor(widths: number[]) {
+    this.#widths = widths;
+  }
+
+  head(...names: string[]): void {
+    this.row(...names);
+    const rules = names.map((name, i) => this.#widths[i] ?? name.length);
+    this.row(...rules.map((width) => "-".repeat(width)));
+  }
+
+  row(...cells: (string | number)[]): void {
+    const padded = cells.map((cell, i) =>
+      `${cell}`.padEnd(this.#widths[i] ?? 0)
+    );
+    console.log(padded.join("  ").trimEnd());
+  }
 }
 
 Deno.exit(await main());

@@ -8,7 +8,12 @@ import {
   type Table,
 } from "../../../lib/options/schema.ts";
 import { PROBE_OPTIONS } from "../../../lib/probe/options.ts";
-import { EXECUTABLE, PROGRAM, Program, run } from "../../support/program.ts";
+import {
+  EXECUTABLE,
+  Program,
+  programTest,
+  run,
+} from "../../support/program.ts";
 
 const LISTENER = "the URL of a listener, such as tcp://127.0.0.1:1050";
 const CIDRS = "addresses or networks joined by commas, such as 10.0.0.0/8";
@@ -189,16 +194,15 @@ for (const [args, message] of WRONG) {
     });
   });
 
-  Deno.test({
-    name: `echoserver refuses ${JSON.stringify(args)} in one line, and exits 2`,
-    ignore: !PROGRAM,
-    fn: async () => {
+  programTest(
+    `echoserver refuses ${JSON.stringify(args)} in one line, and exits 2`,
+    async () => {
       const { code, stdout, stderr } = await run(args);
       assert.deepEqual([code, stdout], [2, ""], stderr);
       assert.ok(isPlainLine(stderr), stderr);
       assert.ok(stderr.startsWith(`echoserver: ${message}`), stderr);
     },
-  });
+  );
 }
 
 /** What would steer a terminal, or end a line. */
@@ -431,10 +435,9 @@ for (
 for (
   const args of [["--help"], ["-h"], ["--version"], ["-V"], ["probe", "--help"]]
 ) {
-  Deno.test({
-    name: `echoserver ${args.join(" ")} writes to standard output and exits 0`,
-    ignore: !PROGRAM,
-    fn: async () => {
+  programTest(
+    `echoserver ${args.join(" ")} writes to standard output and exits 0`,
+    async () => {
       const { code, stdout, stderr } = await run(args);
       assert.deepEqual([code, stderr], [0, ""]);
       if (args[0] === "probe") assert.equal(stdout, `${probeHelp()}\n`);
@@ -442,7 +445,7 @@ for (
         assert.equal(stdout, `${help()}\n`);
       } else assert.match(stdout, /^echoserver \d+\.\d+\.\d+ .*\n$/);
     },
-  });
+  );
 }
 
 /**
@@ -459,17 +462,13 @@ async function failure(args: string[], permissions?: string[]) {
   return stderr.trimEnd().replace(/^\S+ /, "");
 }
 
-Deno.test({
-  name: "echoserver says that its port is taken, and exits 1",
-  ignore: !PROGRAM,
-  fn: async () => {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = listener.addr;
-    assert.equal(
-      await failure(["--host", "127.0.0.1", "--port", `${port}`]),
-      `error Cannot listen on 127.0.0.1:${port}: the port is already in use`,
-    );
-  },
+programTest("echoserver says that its port is taken, and exits 1", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  assert.equal(
+    await failure(["--host", "127.0.0.1", "--port", `${port}`]),
+    `error Cannot listen on 127.0.0.1:${port}: the port is already in use`,
+  );
 });
 
 for (
@@ -486,68 +485,59 @@ for (
     [["--host", "no.such.host.invalid"], "Cannot listen on no.such.host.inva"],
   ] as const
 ) {
-  Deno.test({
-    name: `echoserver says that it cannot listen on ${JSON.stringify(args[1])}`,
-    ignore: !PROGRAM,
-    fn: async () => {
+  programTest(
+    `echoserver says that it cannot listen on ${JSON.stringify(args[1])}`,
+    async () => {
       const said = await failure([...args]);
       assert.ok(said.startsWith(`error ${error}`), said);
     },
-  });
+  );
 }
 
-Deno.test({
+programTest({
   name: "echoserver says that --allow-net is missing, and exits 1",
-  ignore: !PROGRAM || EXECUTABLE !== undefined,
-  fn: async () => {
-    assert.equal(
-      await failure([], []),
-      "error Cannot listen on 0.0.0.0:1050: permission missing, run again with --allow-net",
-    );
-  },
+  ignore: EXECUTABLE !== undefined,
+}, async () => {
+  assert.equal(
+    await failure([], []),
+    "error Cannot listen on 0.0.0.0:1050: permission missing, run again with --allow-net",
+  );
 });
 
-Deno.test({
+programTest({
   name: "echoserver says with --workers that --allow-read is missing",
-  ignore: !PROGRAM || EXECUTABLE !== undefined,
-  fn: async () => {
-    const said = await failure(["--workers", "2"], ["--allow-net"]);
-    assert.match(said, /^error Cannot start workers: .*--allow-read$/);
-  },
+  ignore: EXECUTABLE !== undefined,
+}, async () => {
+  const said = await failure(["--workers", "2"], ["--allow-net"]);
+  assert.match(said, /^error Cannot start workers: .*--allow-read$/);
 });
 
-Deno.test({
+programTest({
   name: "echoserver says with --workers that --unstable-net is missing",
-  ignore: !PROGRAM || EXECUTABLE !== undefined || Deno.build.os !== "linux",
-  fn: async () => {
-    const permissions = ["--no-config", "--allow-net", "--allow-read"];
-    const said = await failure(["--workers", "2"], permissions);
-    assert.match(said, /^error Cannot start workers: .*--unstable-net$/);
-  },
+  ignore: EXECUTABLE !== undefined || Deno.build.os !== "linux",
+}, async () => {
+  const permissions = ["--no-config", "--allow-net", "--allow-read"];
+  const said = await failure(["--workers", "2"], permissions);
+  assert.match(said, /^error Cannot start workers: .*--unstable-net$/);
 });
 
-Deno.test({
-  name: "echoserver says as JSON that it cannot start",
-  ignore: !PROGRAM,
-  fn: async () => {
-    const { code, stderr } = await run(
-      ["--log-format", "json", "--host", "192.0.2.1"],
-    );
-    assert.equal(code, 1);
-    const { level, event, reason } = JSON.parse(stderr);
-    assert.deepEqual([level, event], ["error", "failure"]);
-    assert.match(reason, /not one of this machine$/);
-  },
+programTest("echoserver says as JSON that it cannot start", async () => {
+  const { code, stderr } = await run(
+    ["--log-format", "json", "--host", "192.0.2.1"],
+  );
+  assert.equal(code, 1);
+  const { level, event, reason } = JSON.parse(stderr);
+  assert.deepEqual([level, event], ["error", "failure"]);
+  assert.match(reason, /not one of this machine$/);
 });
 
-Deno.test({
-  name: "echoserver needs nothing but --allow-net, and does not ask",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "echoserver needs nothing but --allow-net, and does not ask",
+  async () => {
     await using program = await Program.listening();
     program.kill("SIGTERM");
     const { code, stdout, stderr } = await program.ended();
     assert.deepEqual([code, stdout], [0, ""]);
     assert.doesNotMatch(stderr, /allow-|prompt|granted/i);
   },
-});
+);

@@ -9,9 +9,7 @@ import {
   changed,
   MisbehavingServer,
 } from "../../support/misbehaving_server.ts";
-import { NET } from "../../support/program.ts";
-
-const ignore = !NET;
+import { netTest } from "../../support/program.ts";
 
 /** Keeps what is written. */
 class Paper implements Screen {
@@ -55,41 +53,35 @@ async function ran(
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-Deno.test({
-  name: "probeCommand writes the report alone where there is no terminal",
-  ignore,
-}, async () => {
-  const { code, stdout, stderr } = await ran({});
-  assert.equal(code, 0);
-  assert.equal(stderr, "");
-  assert.match(stdout, /✔ OK: all 50 lines came back right\n$/);
-  assert(!stdout.includes("\x1b") && !stdout.includes("\r"));
-});
+netTest(
+  "probeCommand writes the report alone where there is no terminal",
+  async () => {
+    const { code, stdout, stderr } = await ran({});
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    assert.match(stdout, /✔ OK: all 50 lines came back right\n$/);
+    assert(!stdout.includes("\x1b") && !stdout.includes("\r"));
+  },
+);
 
-Deno.test({
-  name: "probeCommand shows progress on a terminal, and takes it away",
-  ignore,
-}, async () => {
-  const options = { connections: 1, duration: 0.5, rate: 100 };
-  const { stdout, stderr } = await ran({ options, columns: 80 });
-  assert.match(stderr, /^\r +[0-9.]+\/s {2}p50 .* 1 s left/);
-  assert(stderr.endsWith("\r\x1b[K"));
-  assert(!stderr.includes("\n"));
-  assert(stdout.includes("\x1b[32m✔ OK"));
-});
+netTest(
+  "probeCommand shows progress on a terminal, and takes it away",
+  async () => {
+    const options = { connections: 1, duration: 0.5, rate: 100 };
+    const { stdout, stderr } = await ran({ options, columns: 80 });
+    assert.match(stderr, /^\r +[0-9.]+\/s {2}p50 .* 1 s left/);
+    assert(stderr.endsWith("\r\x1b[K"));
+    assert(!stderr.includes("\n"));
+    assert(stdout.includes("\x1b[32m✔ OK"));
+  },
+);
 
-Deno.test({
-  name: "probeCommand has no colours if they are unwanted",
-  ignore,
-}, async () => {
+netTest("probeCommand has no colours if they are unwanted", async () => {
   const { stdout } = await ran({ columns: 80, noColor: true });
   assert(!stdout.includes("\x1b"));
 });
 
-Deno.test({
-  name: "probeCommand writes one JSON object, and nothing else",
-  ignore,
-}, async () => {
+netTest("probeCommand writes one JSON object, and nothing else", async () => {
   const { code, stdout } = await ran({ json: true });
   assert.equal(code, 0);
   assert.equal(stdout.indexOf("\n"), stdout.length - 1);
@@ -104,10 +96,7 @@ Deno.test({
   assert.equal(JSON.parse(rated.stdout).uncorrected_latency_ms.p50 > 0, true);
 });
 
-Deno.test({
-  name: "probeCommand fails if a line is wrong",
-  ignore,
-}, async () => {
+netTest("probeCommand fails if a line is wrong", async () => {
   const text = await ran({ wrong: 7 });
   assert.equal(text.code, 1);
   assert.match(
@@ -119,22 +108,19 @@ Deno.test({
   assert.equal(JSON.parse(json.stdout).ok, false);
 });
 
-Deno.test({
-  name: "probeCommand fails if the 99th percentile is above its limit",
-  ignore,
-}, async () => {
-  assert.equal((await ran({ maxP99: 60_000 })).code, 0);
-  const slow = await ran({ maxP99: 0.0001 });
-  assert.equal(slow.code, 1);
-  assert.match(slow.stdout, /✘ FAILED: p99 is .*, above 0\.10 µs\n$/);
-  const json = await ran({ maxP99: 0.0001, json: true });
-  assert.equal(JSON.parse(json.stdout).ok, false);
-});
+netTest(
+  "probeCommand fails if the 99th percentile is above its limit",
+  async () => {
+    assert.equal((await ran({ maxP99: 60_000 })).code, 0);
+    const slow = await ran({ maxP99: 0.0001 });
+    assert.equal(slow.code, 1);
+    assert.match(slow.stdout, /✘ FAILED: p99 is .*, above 0\.10 µs\n$/);
+    const json = await ran({ maxP99: 0.0001, json: true });
+    assert.equal(JSON.parse(json.stdout).ok, false);
+  },
+);
 
-Deno.test({
-  name: "probeCommand says in one line what cannot be",
-  ignore,
-}, async () => {
+netTest("probeCommand says in one line what cannot be", async () => {
   const { code, stdout, stderr } = await ran({ address: "no.such.invalid:7" });
   assert.equal(code, 1);
   assert.equal(stdout, "");
@@ -144,23 +130,23 @@ Deno.test({
   assert.match(missing.stderr, /^echoserver: Cannot read the certificate \/no/);
 });
 
-Deno.test({
-  name: "probeCommand ends early with the report of what was seen",
-  ignore,
-}, async () => {
-  const stop = new AbortController();
-  await using server = await MisbehavingServer.start((line, number, peer) => {
-    if (number < 20) peer.send(line);
-    else stop.abort();
-  });
-  const stdout = new Paper();
-  const code = await probeCommand({
-    name: "probe",
-    address: server.address,
-    options: { connections: 1 },
-    json: false,
-  }, { stdout, stderr: new Paper(), signal: stop.signal });
-  assert.equal(code, 0);
-  assert.match(stdout.text, /^Time .* stopped early$/m);
-  assert.match(stdout.text, /all 20 lines came back right/);
-});
+netTest(
+  "probeCommand ends early with the report of what was seen",
+  async () => {
+    const stop = new AbortController();
+    await using server = await MisbehavingServer.start((line, number, peer) => {
+      if (number < 20) peer.send(line);
+      else stop.abort();
+    });
+    const stdout = new Paper();
+    const code = await probeCommand({
+      name: "probe",
+      address: server.address,
+      options: { connections: 1 },
+      json: false,
+    }, { stdout, stderr: new Paper(), signal: stop.signal });
+    assert.equal(code, 0);
+    assert.match(stdout.text, /^Time .* stopped early$/m);
+    assert.match(stdout.text, /all 20 lines came back right/);
+  },
+);

@@ -85,6 +85,7 @@ function socketOver(wire: Wire): Socket {
   return new Socket(wire, {
     pulse: { sweeps: 0 },
     finishesLines: true,
+    readPerSweep: 10_000,
     slowLinger: 0,
     isDirect: true,
   });

@@ -79,6 +79,21 @@ Deno.test("ReadScheduler gives a round of its own to who asks during another", a
   assert.deepEqual(ended, ["first", "second"]);
 });
 
+Deno.test("ReadScheduler lets no read begin in a round that follows another", async () => {
+  const reads = new ReadScheduler();
+  let begun = 0;
+  const one = reader(() => begun++);
+  const second = new Promise<number>((resolve) =>
+    reads.round(() => reads.round(() => resolve(begun)))
+  );
+  // Begins between the two, and leaves the queue empty.
+  reads.enter(one);
+  while (begun === 0) await eventLoopTurn();
+  await turns(2);
+  assert.equal(reads.enter(one), false);
+  assert.equal(await second, 1);
+});
+
 Deno.test("ReadScheduler shares a round among all who ask for the next", async () => {
   const reads = new ReadScheduler();
   const ended: number[] = [];

@@ -8,6 +8,7 @@ import { MemoryWire } from "../../support/memory_wire.ts";
 const context = (finishesLines = true) => ({
   pulse: { sweeps: 0 },
   finishesLines,
+  readPerSweep: 10_000,
   slowLinger: 0,
   isDirect: true,
 });

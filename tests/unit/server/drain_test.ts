@@ -21,6 +21,7 @@ class Served {
     const context = {
       pulse: this.#pulse,
       finishesLines: !raw,
+      readPerSweep: 10_000,
       slowLinger: 0,
       isDirect: true,
     };

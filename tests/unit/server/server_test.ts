@@ -8,12 +8,11 @@ import {
   type EchoServerOptions,
   type Handler,
 } from "../../../lib/mod.ts";
-import { Client, reset, text } from "../../support/client.ts";
+import { Client, connectAll, reset, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
-import { NET } from "../../support/program.ts";
+import { flood } from "../../support/flood.ts";
+import { NET, netTest, programTest } from "../../support/program.ts";
 import { ReplacedListen } from "../../support/replaced_listen.ts";
-
-const ignore = !NET;
 
 /** Starts a server on a free port of 127.0.0.1. */
 function start(options: EchoServerOptions = {}): Promise<EchoServer> {
@@ -36,61 +35,52 @@ class FreePort extends ReplacedListen {
   }
 }
 
-Deno.test({
-  name: "EchoServer listens on port 1050 of all IPv4 addresses by default",
-  ignore,
-}, async () => {
-  using any = new FreePort();
-  await using _server = await EchoServer.start();
-  assert.deepEqual(any.asked, [{
-    hostname: "0.0.0.0",
-    port: 1050,
-    tcpBacklog: 4096,
-    reusePort: false,
-  }]);
-});
-
-Deno.test(
-  { name: "EchoServer takes a number for the port", ignore },
+netTest(
+  "EchoServer listens on port 1050 of all IPv4 addresses by default",
   async () => {
     using any = new FreePort();
-    await using _server = await EchoServer.start(2030);
-    assert.equal(any.asked[0]?.port, 2030);
-    assert.equal(any.asked[0]?.hostname, "0.0.0.0");
-  },
-);
-
-Deno.test(
-  { name: "EchoServer tells the port that it has picked", ignore },
-  async () => {
-    const events = new Events();
-    await using server = await start({ onEvent: events.hear });
-    assert.equal(server.addr.hostname, "127.0.0.1");
-    assert.notEqual(server.addr.port, 0);
-    assert.deepEqual(events.of("listening"), [{
-      type: "listening",
-      addr: server.addr,
-      listener: `tcp://127.0.0.1:${server.addr.port}`,
+    await using _server = await EchoServer.start();
+    assert.deepEqual(any.asked, [{
+      hostname: "0.0.0.0",
+      port: 1050,
+      tcpBacklog: 4096,
+      reusePort: false,
     }]);
   },
 );
 
-Deno.test({
-  name: "EchoServer gives back whole lines, then the tail, then FIN",
-  ignore,
-}, async () => {
-  await using server = await start();
-  using client = await Client.connect(server.addr.port);
-  assert.equal(await client.echo("one\ntwo\n"), "one\ntwo\n");
-  await client.send("three");
-  await client.closeWrite();
-  assert.equal(text(await client.receiveAll()), "three");
+netTest("EchoServer takes a number for the port", async () => {
+  using any = new FreePort();
+  await using _server = await EchoServer.start(2030);
+  assert.equal(any.asked[0]?.port, 2030);
+  assert.equal(any.asked[0]?.hostname, "0.0.0.0");
 });
 
-Deno.test({
-  name: "EchoServer holds an unfinished line until its LF",
-  ignore,
-}, async () => {
+netTest("EchoServer tells the port that it has picked", async () => {
+  const events = new Events();
+  await using server = await start({ onEvent: events.hear });
+  assert.equal(server.addr.hostname, "127.0.0.1");
+  assert.notEqual(server.addr.port, 0);
+  assert.deepEqual(events.of("listening"), [{
+    type: "listening",
+    addr: server.addr,
+    listener: `tcp://127.0.0.1:${server.addr.port}`,
+  }]);
+});
+
+netTest(
+  "EchoServer gives back whole lines, then the tail, then FIN",
+  async () => {
+    await using server = await start();
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("one\ntwo\n"), "one\ntwo\n");
+    await client.send("three");
+    await client.closeWrite();
+    assert.equal(text(await client.receiveAll()), "three");
+  },
+);
+
+netTest("EchoServer holds an unfinished line until its LF", async () => {
   await using server = await start();
   using client = await Client.connect(server.addr.port);
   await client.send("one\ntw");
@@ -99,48 +89,39 @@ Deno.test({
   assert.equal(await client.receiveText(4), "two\n");
 });
 
-Deno.test({
-  name: "EchoServer in raw mode gives back bytes as they come",
-  ignore,
-}, async () => {
+netTest("EchoServer in raw mode gives back bytes as they come", async () => {
   await using server = await start({ mode: "raw" });
   using client = await Client.connect(server.addr.port);
   assert.equal(await client.echo("no line"), "no line");
 });
 
-Deno.test({
-  name: "EchoServer gives back a line beyond maxLineLength in pieces",
-  ignore,
-}, async () => {
-  await using server = await start({ maxLineLength: 4 });
-  using client = await Client.connect(server.addr.port);
-  assert.equal(await client.echo("abcdefgh"), "abcdefgh");
-});
+netTest(
+  "EchoServer gives back a line beyond maxLineLength in pieces",
+  async () => {
+    await using server = await start({ maxLineLength: 4 });
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("abcdefgh"), "abcdefgh");
+  },
+);
 
-Deno.test({ name: "EchoServer listens on IPv6", ignore }, async () => {
+netTest("EchoServer listens on IPv6", async () => {
   await using server = await start({ host: "::1" });
   using client = await Client.connect(server.addr.port, "::1");
   assert.equal(await client.echo("six\n"), "six\n");
 });
 
-Deno.test(
-  { name: "EchoServer frees its port when it is shut down", ignore },
-  async () => {
-    const first = await start();
-    const { port } = first.addr;
-    using client = await Client.connect(port);
-    await client.echo("one\n");
-    client.close();
-    await first.shutdown();
-    await using second = await start({ port });
-    assert.equal(second.addr.port, port);
-  },
-);
+netTest("EchoServer frees its port when it is shut down", async () => {
+  const first = await start();
+  const { port } = first.addr;
+  using client = await Client.connect(port);
+  await client.echo("one\n");
+  client.close();
+  await first.shutdown();
+  await using second = await start({ port });
+  assert.equal(second.addr.port, port);
+});
 
-Deno.test({
-  name: "EchoServer can be shut down twice, also while it does",
-  ignore,
-}, async () => {
+netTest("EchoServer can be shut down twice, also while it does", async () => {
   const events = new Events();
   const server = await start({ onEvent: events.hear });
   using client = await Client.connect(server.addr.port);
@@ -155,66 +136,54 @@ Deno.test({
   assert.equal(events.of("stop").length, 1);
 });
 
-Deno.test(
-  { name: "EchoServer shuts down at the end of await using", ignore },
-  async () => {
-    let server: EchoServer;
-    {
-      await using inner = await start();
-      server = inner;
-    }
-    await server.finished;
-    await assert.rejects(
-      Client.connect(server.addr.port),
-      Deno.errors.ConnectionRefused,
+netTest("EchoServer shuts down at the end of await using", async () => {
+  let server: EchoServer;
+  {
+    await using inner = await start();
+    server = inner;
+  }
+  await server.finished;
+  await assert.rejects(
+    Client.connect(server.addr.port),
+    Deno.errors.ConnectionRefused,
+  );
+});
+
+netTest("EchoServer does not finish before it is shut down", async () => {
+  const server = await start();
+  let finished = false;
+  server.finished.then(() => finished = true);
+  using client = await Client.connect(server.addr.port);
+  await client.echo("one\n");
+  assert.equal(finished, false);
+  client.close();
+  await server.shutdown();
+  assert.equal(finished, true);
+});
+
+netTest("EchoServer is refused a port that is taken", async () => {
+  await using taken = await start();
+  const { port } = taken.addr;
+  await assert.rejects(start({ port }), (error: Error) => {
+    assert.ok(error instanceof Deno.errors.AddrInUse);
+    assert.equal(
+      error.message,
+      `Cannot listen on 127.0.0.1:${port}: the port is already in use`,
     );
-  },
-);
+    return true;
+  });
+});
 
-Deno.test(
-  { name: "EchoServer does not finish before it is shut down", ignore },
-  async () => {
-    const server = await start();
-    let finished = false;
-    server.finished.then(() => finished = true);
-    using client = await Client.connect(server.addr.port);
-    await client.echo("one\n");
-    assert.equal(finished, false);
-    client.close();
-    await server.shutdown();
-    assert.equal(finished, true);
-  },
-);
-
-Deno.test(
-  { name: "EchoServer is refused a port that is taken", ignore },
-  async () => {
-    await using taken = await start();
-    const { port } = taken.addr;
-    await assert.rejects(start({ port }), (error: Error) => {
-      assert.ok(error instanceof Deno.errors.AddrInUse);
-      assert.equal(
-        error.message,
-        `Cannot listen on 127.0.0.1:${port}: the port is already in use`,
-      );
-      return true;
-    });
-  },
-);
-
-Deno.test(
-  { name: "EchoServer refuses an address of another machine", ignore },
-  async () => {
-    await assert.rejects(start({ host: "192.0.2.1" }), (error: Error) => {
-      assert.ok(error instanceof Deno.errors.AddrNotAvailable);
-      assert.equal(
-        error.message,
-        "Cannot listen on 192.0.2.1:0: the address is not one of this machine",
-      );
-      return true;
-    });
-  },
-);
+netTest("EchoServer refuses an address of another machine", async () => {
+  await assert.rejects(start({ host: "192.0.2.1" }), (error: Error) => {
+    assert.ok(error instanceof Deno.errors.AddrNotAvailable);
+    assert.equal(
+      error.message,
+      "Cannot listen on 192.0.2.1:0: the address is not one of this machine",
+    );
+    return true;
+  });
+});
 
 for (
   const [port, cure] of [
@@ -297,17 +266,17 @@ const upperCase: Handler = ({ readable, writable }) =>
     .pipeThrough(new TextEncoderStream())
     .pipeTo(writable);
 
-Deno.test({
-  name: "EchoServer serves a handler of one's own, with half-close",
-  ignore,
-}, async () => {
-  await using server = await start({ handler: upperCase });
-  using client = await Client.connect(server.addr.port);
-  assert.equal(await client.echo("one\n"), "ONE\n");
-  await client.send("two");
-  await client.closeWrite();
-  assert.equal(text(await client.receiveAll()), "TWO");
-});
+netTest(
+  "EchoServer serves a handler of one's own, with half-close",
+  async () => {
+    await using server = await start({ handler: upperCase });
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("one\n"), "ONE\n");
+    await client.send("two");
+    await client.closeWrite();
+    assert.equal(text(await client.receiveAll()), "TWO");
+  },
+);
 
 for (
   const [name, handler] of Object.entries({
@@ -317,24 +286,18 @@ for (
     "of one's own": upperCase,
   })
 ) {
-  Deno.test(
-    { name: `EchoServer drains a handler ${name}`, ignore },
-    async () => {
-      const server = await start(handler ? { handler } : {});
-      using client = await Client.connect(server.addr.port);
-      await client.echo("1\n");
-      const shutdown = server.shutdown();
-      assert.equal((await client.receiveAll()).length, 0);
-      client.close();
-      await shutdown;
-    },
-  );
+  netTest(`EchoServer drains a handler ${name}`, async () => {
+    const server = await start(handler ? { handler } : {});
+    using client = await Client.connect(server.addr.port);
+    await client.echo("1\n");
+    const shutdown = server.shutdown();
+    assert.equal((await client.receiveAll()).length, 0);
+    client.close();
+    await shutdown;
+  });
 }
 
-Deno.test({
-  name: "EchoServer lets a client finish its line in a drain",
-  ignore,
-}, async () => {
+netTest("EchoServer lets a client finish its line in a drain", async () => {
   const server = await start();
   using client = await Client.connect(server.addr.port);
   assert.equal(await client.echo("one\n"), "one\n");
@@ -346,58 +309,54 @@ Deno.test({
   await shutdown;
 });
 
-Deno.test({
-  name:
-    "EchoServer ends a handler's readable in a drain, and aborts its signal at the deadline",
-  ignore,
-}, async () => {
-  const opened = Promise.withResolvers<Connection>();
-  const aborted = Promise.withResolvers<void>();
-  let abortedAtEnd: boolean | undefined;
-  const server = await start({
-    shutdownTimeout: 0.1,
-    handler: async (connection) => {
-      opened.resolve(connection);
-      await Array.fromAsync(connection.readable);
-      abortedAtEnd = connection.signal.aborted;
-      connection.signal.addEventListener("abort", () => aborted.resolve());
-      await aborted.promise;
-    },
-  });
-  using client = await Client.connect(server.addr.port);
-  const { signal } = await opened.promise;
-  assert.equal(signal.aborted, false);
-  const shutdown = server.shutdown();
-  await aborted.promise;
-  assert.equal(abortedAtEnd, false);
-  assert.equal((await client.receiveAll()).length, 0);
-  client.close();
-  await shutdown;
-});
-
-Deno.test({
-  name: "EchoServer gives back the held tail at the deadline of a drain",
-  ignore,
-}, async () => {
-  const events = new Events();
-  const server = await start({ shutdownTimeout: 0.1, onEvent: events.hear });
-  using client = await Client.connect(server.addr.port);
-  assert.equal(await client.echo("one\n"), "one\n");
-  await client.send("tail");
-  const shutdown = server.shutdown();
-  assert.equal(text(await client.receiveAll()), "tail");
-  client.close();
-  await shutdown;
-});
-
-Deno.test(
-  { name: "EchoServer closes what a handler leaves open", ignore },
+netTest(
+  "EchoServer ends a handler's readable in a drain, and aborts its signal at the deadline",
   async () => {
-    await using server = await start({ handler: () => Promise.resolve() });
+    const opened = Promise.withResolvers<Connection>();
+    const aborted = Promise.withResolvers<void>();
+    let abortedAtEnd: boolean | undefined;
+    const server = await start({
+      shutdownTimeout: 0.1,
+      handler: async (connection) => {
+        opened.resolve(connection);
+        await Array.fromAsync(connection.readable);
+        abortedAtEnd = connection.signal.aborted;
+        connection.signal.addEventListener("abort", () => aborted.resolve());
+        await aborted.promise;
+      },
+    });
     using client = await Client.connect(server.addr.port);
+    const { signal } = await opened.promise;
+    assert.equal(signal.aborted, false);
+    const shutdown = server.shutdown();
+    await aborted.promise;
+    assert.equal(abortedAtEnd, false);
     assert.equal((await client.receiveAll()).length, 0);
+    client.close();
+    await shutdown;
   },
 );
+
+netTest(
+  "EchoServer gives back the held tail at the deadline of a drain",
+  async () => {
+    const events = new Events();
+    const server = await start({ shutdownTimeout: 0.1, onEvent: events.hear });
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("one\n"), "one\n");
+    await client.send("tail");
+    const shutdown = server.shutdown();
+    assert.equal(text(await client.receiveAll()), "tail");
+    client.close();
+    await shutdown;
+  },
+);
+
+netTest("EchoServer closes what a handler leaves open", async () => {
+  await using server = await start({ handler: () => Promise.resolve() });
+  using client = await Client.connect(server.addr.port);
+  assert.equal((await client.receiveAll()).length, 0);
+});
 
 for (const options of [{ maxLineLength: 0 }, { mode: "lines" }]) {
   Deno.test(`echo refuses ${Deno.inspect(options)}`, () => {
@@ -413,38 +372,245 @@ for (
     "rejects": () => Promise.reject(new Error("deaf")),
   })
 ) {
-  Deno.test(
-    { name: `EchoServer serves on if onEvent ${how}`, ignore },
-    async () => {
-      await using server = await start({ onEvent });
+  netTest(`EchoServer serves on if onEvent ${how}`, async () => {
+    await using server = await start({ onEvent });
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("one\n"), "one\n");
+  });
+}
+
+/** A handler that does not end before the test does. */
+class Stubborn {
+  readonly #over = Promise.withResolvers<void>();
+  /** How many connections it has been given. */
+  served = 0;
+
+  readonly handler: Handler = ({ readable, writable }) => {
+    this.served++;
+    readable.pipeTo(writable).catch(() => {});
+    return this.#over.promise;
+  };
+
+  [Symbol.dispose](): void {
+    this.#over.resolve();
+  }
+}
+
+netTest(
+  "EchoServer tells of every connection before it tells that it stopped",
+  async () => {
+    using stubborn = new Stubborn();
+    const order: string[] = [];
+    const server = await start({
+      shutdownTimeout: 0,
+      onEvent: ({ type }) => order.push(type),
+      handler: stubborn.handler,
+    });
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("one\n"), "one\n");
+    await server.shutdown();
+    stubborn[Symbol.dispose]();
+    await turn();
+    assert.deepEqual(order, ["listening", "drain", "connection", "stop"]);
+  },
+);
+
+netTest(
+  "EchoServer counts what a handler served that outlives the shutdown",
+  async () => {
+    using stubborn = new Stubborn();
+    const events = new Events();
+    const server = await start({
+      shutdownTimeout: 0,
+      onEvent: events.hear,
+      handler: stubborn.handler,
+    });
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("one\n"), "one\n");
+    await server.shutdown();
+    const { bytesIn, bytesOut } = await events.saw("stop");
+    assert.deepEqual([bytesIn, bytesOut], [4, 4]);
+  },
+);
+
+netTest(
+  "EchoServer gives away the place of a connection that is closed, whatever its handler does",
+  async () => {
+    using stubborn = new Stubborn();
+    const events = new Events();
+    await using server = await start({
+      maxConnections: 1,
+      idleTimeout: 0.1,
+      onEvent: events.hear,
+      handler: stubborn.handler,
+    });
+    for (const number of [1, 2]) {
       using client = await Client.connect(server.addr.port);
-      assert.equal(await client.echo("one\n"), "one\n");
+      assert.equal(await client.echo("served\n"), "served\n");
+      await client.receiveAll();
+      const { ending } = await events.saw("connection", number);
+      assert.equal(ending, "idle");
+    }
+    assert.equal(stubborn.served, 2);
+  },
+);
+
+netTest(
+  "EchoServer that shuts down does not wait for the handler of a connection that is long closed",
+  async () => {
+    using stubborn = new Stubborn();
+    const events = new Events();
+    const server = await start({
+      idleTimeout: 0.1,
+      // Longer than the test may take.
+      shutdownTimeout: 86_400,
+      onEvent: events.hear,
+      handler: stubborn.handler,
+    });
+    using client = await Client.connect(server.addr.port);
+    await client.receiveAll();
+    await events.saw("connection");
+    await server.shutdown();
+  },
+);
+
+for (
+  const [what, sent, handler] of [
+    ["a client that says nothing", "one\n", undefined],
+    ["a client in the middle of a line", "one\nha", undefined],
+    ["a handler that does not end", "one\n", new Stubborn()],
+  ] as const
+) {
+  netTest(
+    `EchoServer shuts down within 50 ms without a time-out for ${what}`,
+    async () => {
+      const times: number[] = [];
+      // The machine may be busy once, but not each time.
+      for (let i = 0; i < 5; i++) {
+        const server = await start({
+          shutdownTimeout: 0,
+          ...handler && { handler: handler.handler },
+        });
+        using client = await Client.connect(server.addr.port);
+        await client.send(sent);
+        assert.equal(await client.receiveText(4), "one\n");
+        const began = performance.now();
+        await server.shutdown();
+        times.push(performance.now() - began);
+      }
+      handler?.[Symbol.dispose]();
+      assert.ok(Math.min(...times) < 50, `${times} ms`);
     },
   );
 }
 
-Deno.test({
-  name: "EchoServer counts what a handler served that outlives the shutdown",
-  ignore,
+programTest(
+  "EchoServer loses no line in a shutdown beside another that is flooded",
+  async () => {
+    // The deadline is not what ends it.
+    const one = await start({ shutdownTimeout: 86_400 });
+    await using other = await start({ shutdownTimeout: 0 });
+    const clients = await connectAll(one.addr.port, 100);
+    for (const client of clients) {
+      assert.equal(await client.echo("in\n"), "in\n");
+    }
+    using _flood = await flood({ port: other.addr.port, clients: 60 });
+    await Promise.all(clients.map((client) => client.send("tail\n")));
+    const shutdown = one.shutdown();
+    const tails = await Promise.all(
+      clients.map((client) => client.receiveAll()),
+    );
+    for (const client of clients) client.close();
+    await shutdown;
+    assert.equal(tails.filter((tail) => text(tail) === "tail\n").length, 100);
+  },
+);
+
+netTest({
+  name: "EchoServer on :: shows IPv4 clients with their IPv4 addresses",
+  ignore: !hasIpv6(),
 }, async () => {
   const events = new Events();
-  const over = Promise.withResolvers<void>();
-  const server = await start({
-    shutdownTimeout: 0,
+  await using server = await start({
+    host: "::",
     onEvent: events.hear,
-    handler: async ({ readable, writable }) => {
-      await readable.pipeTo(writable);
-      await over.promise;
+    handler: async ({ remoteAddr, peerAddr, writable }) => {
+      const writer = writable.getWriter();
+      await writer.write(
+        new TextEncoder().encode(`${remoteAddr.hostname} ${peerAddr.hostname}`),
+      );
     },
   });
   using client = await Client.connect(server.addr.port);
-  assert.equal(await client.echo("one\n"), "one\n");
-  await server.shutdown();
-  const { bytesIn, bytesOut } = await events.saw("stop");
-  assert.deepEqual([bytesIn, bytesOut], [4, 4]);
-  over.resolve();
-  assert.equal((await events.saw("connection")).bytesIn, 4);
+  assert.equal(text(await client.receiveAll()), "127.0.0.1 127.0.0.1");
+  client.close();
+  const { remoteAddr } = await events.saw("connection");
+  assert.deepEqual(remoteAddr, { ...client.localAddr });
 });
+
+function hasIpv6(): boolean {
+  if (!NET) return false;
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    console.log("Tests of IPv6 are ignored: there is none.");
+    return false;
+  }
+}
+
+netTest(
+  "EchoServer takes the place of :: with 0.0.0.0 where there is no IPv6",
+  async () => {
+    using _ = new ReplacedListen((listen) => (options) => {
+      if (options.hostname?.includes(":")) {
+        const error = new Error("Address family not supported by protocol");
+        throw Object.assign(error, { code: "EAFNOSUPPORT" });
+      }
+      return listen(options);
+    });
+    const events = new Events();
+    await using server = await start({ host: "::", onEvent: events.hear });
+    assert.equal(server.addr.hostname, "0.0.0.0");
+    assert.deepEqual(events.of("fallback"), [
+      { type: "fallback", host: "::", instead: "0.0.0.0" },
+    ]);
+    using client = await Client.connect(server.addr.port);
+    assert.equal(await client.echo("four\n"), "four\n");
+    client.close();
+    await assert.rejects(
+      start({ host: "::1" }),
+      /Cannot listen on \[::1\]:0: /,
+    );
+  },
+);
+
+for (
+  const code of [
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "EHOSTDOWN",
+    "ENETDOWN",
+    "ECONNREFUSED",
+    "ENOPROTOOPT",
+    "EPIPE",
+  ]
+) {
+  netTest(
+    `EchoServer takes ${code} of a connection for the network's failure`,
+    async () => {
+      const events = new Events();
+      await using server = await start({
+        onEvent: events.hear,
+        handler: () => Promise.reject(Object.assign(new Error(), { code })),
+      });
+      using client = await Client.connect(server.addr.port);
+      await client.receiveAll();
+      const { ending, reason } = await events.saw("connection");
+      assert.deepEqual([ending, reason], ["reset", undefined]);
+    },
+  );
+}
 
 const CRASHES: Record<string, Handler> = {
   "throws": () => {
@@ -471,36 +637,33 @@ const CRASHES: Record<string, Handler> = {
 };
 
 for (const [how, crash] of Object.entries(CRASHES)) {
-  Deno.test({
-    name: `EchoServer ends only the connection whose handler ${how}`,
-    ignore,
-  }, async () => {
-    const events = new Events();
-    let connections = 0;
-    await using server = await start({
-      onEvent: events.hear,
-      handler: (connection) =>
-        ++connections === 2 ? crash(connection) : echo()(connection),
-    });
-    using before = await Client.connect(server.addr.port);
-    await before.echo("one\n");
-    using crashed = await Client.connect(server.addr.port);
-    assert.equal(await crashed.receive(), null);
-    using after = await Client.connect(server.addr.port);
-    assert.equal(await before.echo("two\n"), "two\n");
-    assert.equal(await after.echo("three\n"), "three\n");
-    const { remoteAddr, ending, reason } = await events.saw("connection");
-    assert.deepEqual(remoteAddr, crashed.localAddr);
-    assert.equal(ending, "failed");
-    const nothing = how === "throws nothing at all";
-    assert.equal(reason, nothing ? "undefined" : "crash");
-  });
+  netTest(
+    `EchoServer ends only the connection whose handler ${how}`,
+    async () => {
+      const events = new Events();
+      let connections = 0;
+      await using server = await start({
+        onEvent: events.hear,
+        handler: (connection) =>
+          ++connections === 2 ? crash(connection) : echo()(connection),
+      });
+      using before = await Client.connect(server.addr.port);
+      await before.echo("one\n");
+      using crashed = await Client.connect(server.addr.port);
+      assert.equal(await crashed.receive(), null);
+      using after = await Client.connect(server.addr.port);
+      assert.equal(await before.echo("two\n"), "two\n");
+      assert.equal(await after.echo("three\n"), "three\n");
+      const { remoteAddr, ending, reason } = await events.saw("connection");
+      assert.deepEqual(remoteAddr, crashed.localAddr);
+      assert.equal(ending, "failed");
+      const nothing = how === "throws nothing at all";
+      assert.equal(reason, nothing ? "undefined" : "crash");
+    },
+  );
 }
 
-Deno.test({
-  name: "EchoServer tells how each connection ended, and totals",
-  ignore,
-}, async () => {
+netTest("EchoServer tells how each connection ended, and totals", async () => {
   const events = new Events();
   const server = await start({ onEvent: events.hear });
   const { port } = server.addr;
@@ -544,37 +707,36 @@ Deno.test({
   }]);
 });
 
-Deno.test({
-  name:
-    "EchoServer serves no more than maxConnections; the next waits until one has gone",
-  ignore,
-}, async () => {
-  const waiting = Promise.withResolvers<void>();
-  let served = 0;
-  await using server = await start({
-    maxConnections: 1,
-    handler: (connection) => {
-      served++;
-      return echo()(connection);
-    },
-  });
-  const first = await Client.connect(server.addr.port);
-  using second = await Client.connect(server.addr.port);
-  await second.send("two\n");
-  second.receive().then((part) => {
-    assert.equal(text(part!), "two\n");
-    waiting.resolve();
-  }, waiting.reject);
-  for (let i = 0; i < 10; i++) await first.echo("one\n");
-  assert.equal(served, 1);
-  first.close();
-  await waiting.promise;
-  assert.equal(served, 2);
-});
+netTest(
+  "EchoServer serves no more than maxConnections; the next waits until one has gone",
+  async () => {
+    const waiting = Promise.withResolvers<void>();
+    let served = 0;
+    await using server = await start({
+      maxConnections: 1,
+      handler: (connection) => {
+        served++;
+        return echo()(connection);
+      },
+    });
+    const first = await Client.connect(server.addr.port);
+    using second = await Client.connect(server.addr.port);
+    await second.send("two\n");
+    second.receive().then((part) => {
+      assert.equal(text(part!), "two\n");
+      waiting.resolve();
+    }, waiting.reject);
+    for (let i = 0; i < 10; i++) await first.echo("one\n");
+    assert.equal(served, 1);
+    first.close();
+    await waiting.promise;
+    assert.equal(served, 2);
+  },
+);
 
-Deno.test({
+netTest({
   name: "EchoServer passes over clients that reset while they wait",
-  ignore: ignore || Deno.build.os !== "linux",
+  ignore: Deno.build.os !== "linux",
 }, async () => {
   const events = new Events();
   const server = await start({ maxConnections: 1, onEvent: events.hear });
@@ -592,53 +754,53 @@ Deno.test({
   assert.deepEqual([stop?.connections, stop?.passedOver], [2, 20]);
 });
 
-Deno.test({
-  name: "EchoServer closes an idle connection, and gives back its tail",
-  ignore,
-}, async () => {
-  const events = new Events();
-  await using server = await start({ idleTimeout: 0.1, onEvent: events.hear });
-  using client = await Client.connect(server.addr.port);
-  await client.send("tail");
-  assert.equal(text(await client.receiveAll()), "tail");
-  client.close();
-  assert.equal((await events.saw("connection")).ending, "idle");
-});
-
-Deno.test({
-  name: "EchoServer closes an idle connection whose client does not read",
-  ignore,
-}, async () => {
-  const events = new Events();
-  await using server = await start({ idleTimeout: 0.1, onEvent: events.hear });
-  using client = await Client.connect(server.addr.port);
-  // More than the kernel buffers both ways: the write gets stuck, and so do we.
-  const flood = new Uint8Array(64 * 1024 * 1024).fill(0x0a);
-  const sending = client.send(flood);
-  assert.equal((await events.saw("connection")).ending, "idle");
-  await assert.rejects(sending);
-});
-
-Deno.test(
-  { name: "EchoServer tells an idle handler by its signal", ignore },
+netTest(
+  "EchoServer closes an idle connection, and gives back its tail",
   async () => {
-    const aborted = Promise.withResolvers<void>();
+    const events = new Events();
     await using server = await start({
       idleTimeout: 0.1,
-      handler: ({ signal }) => {
-        signal.addEventListener("abort", () => aborted.resolve());
-        return aborted.promise;
-      },
+      onEvent: events.hear,
     });
-    using _client = await Client.connect(server.addr.port);
-    await aborted.promise;
+    using client = await Client.connect(server.addr.port);
+    await client.send("tail");
+    assert.equal(text(await client.receiveAll()), "tail");
+    client.close();
+    assert.equal((await events.saw("connection")).ending, "idle");
   },
 );
 
-Deno.test({
-  name: "EchoServer leaves a connection open on which bytes move",
-  ignore,
-}, async () => {
+netTest(
+  "EchoServer closes an idle connection whose client does not read",
+  async () => {
+    const events = new Events();
+    await using server = await start({
+      idleTimeout: 0.1,
+      onEvent: events.hear,
+    });
+    using client = await Client.connect(server.addr.port);
+    // More than the kernel buffers both ways: the write gets stuck, and so do we.
+    const flood = new Uint8Array(64 * 1024 * 1024).fill(0x0a);
+    const sending = client.send(flood);
+    assert.equal((await events.saw("connection")).ending, "idle");
+    await assert.rejects(sending);
+  },
+);
+
+netTest("EchoServer tells an idle handler by its signal", async () => {
+  const aborted = Promise.withResolvers<void>();
+  await using server = await start({
+    idleTimeout: 0.1,
+    handler: ({ signal }) => {
+      signal.addEventListener("abort", () => aborted.resolve());
+      return aborted.promise;
+    },
+  });
+  using _client = await Client.connect(server.addr.port);
+  await aborted.promise;
+});
+
+netTest("EchoServer leaves a connection open on which bytes move", async () => {
   const events = new Events();
   await using server = await start({ idleTimeout: 0.2, onEvent: events.hear });
   using idle = await Client.connect(server.addr.port);

@@ -6,7 +6,7 @@ import {
   queuedLogger,
   type WriteBytes,
 } from "../../../lib/telemetry/log_queue.ts";
-import { EXECUTABLE, guard, PROGRAM } from "../../support/program.ts";
+import { EXECUTABLE, guard, programTest } from "../../support/program.ts";
 
 /** A sink that takes nothing unless it is told to. */
 class Sink {
@@ -245,26 +245,25 @@ const SERVER = `
   Deno.exit(0);
 `;
 
-Deno.test({
+programTest({
   name: "a log that nobody reads stops neither a server nor its exit",
-  ignore: !PROGRAM || EXECUTABLE !== undefined,
-  fn: async () => {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["eval", "--ext=ts", SERVER],
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const late = guard("the program to end");
-    try {
-      const stdout = new Response(child.stdout).text();
-      const { code } = await Promise.race([child.status, late.promise]);
-      const [served, flushed] = (await stdout).split("\n");
-      assert.deepEqual([code, served], [0, "served"]);
-      const milliseconds = Number(flushed?.replace("flushed ", ""));
-      assert.ok(milliseconds > 900 && milliseconds < 5000, flushed);
-    } finally {
-      late.clear();
-      await child.stderr.cancel();
-    }
-  },
+  ignore: EXECUTABLE !== undefined,
+}, async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--ext=ts", SERVER],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const late = guard("the program to end");
+  try {
+    const stdout = new Response(child.stdout).text();
+    const { code } = await Promise.race([child.status, late.promise]);
+    const [served, flushed] = (await stdout).split("\n");
+    assert.deepEqual([code, served], [0, "served"]);
+    const milliseconds = Number(flushed?.replace("flushed ", ""));
+    assert.ok(milliseconds > 900 && milliseconds < 5000, flushed);
+  } finally {
+    late.clear();
+    await child.stderr.cancel();
+  }
 });

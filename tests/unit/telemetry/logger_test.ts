@@ -7,7 +7,7 @@ import {
   type ServerEvent,
 } from "../../../lib/mod.ts";
 import { Client } from "../../support/client.ts";
-import { PROGRAM, Program, run } from "../../support/program.ts";
+import { Program, programTest, run } from "../../support/program.ts";
 
 const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 5);
 const TIME = "2026-01-02T12:00:00.005Z";
@@ -380,44 +380,35 @@ async function session(...args: string[]): Promise<string[]> {
   return stderr.trimEnd().split("\n");
 }
 
-Deno.test({
-  name: "echoserver logs its start, its drain and its totals",
-  ignore: !PROGRAM,
-  fn: async () => {
-    const log = (await session()).map((line) => {
-      const [time, level, ...message] = line.split(" ");
-      assert.match(time!, RFC_3339);
-      assert.equal(level, "info");
-      return message.join(" ");
-    });
-    assert.equal(log.length, 3);
-    assert.match(log[0]!, /^listening on 127\.0\.0\.1:\d+$/);
-    assert.match(log[1]!, /^draining \d connections?(: 15 s at most, .*)?$/);
-    assert.match(
-      log[2]!,
-      /^stopped: 1 connection.* 12 bytes in, 12 bytes out$/,
-    );
-  },
+programTest("echoserver logs its start, its drain and its totals", async () => {
+  const log = (await session()).map((line) => {
+    const [time, level, ...message] = line.split(" ");
+    assert.match(time!, RFC_3339);
+    assert.equal(level, "info");
+    return message.join(" ");
+  });
+  assert.equal(log.length, 3);
+  assert.match(log[0]!, /^listening on 127\.0\.0\.1:\d+$/);
+  assert.match(log[1]!, /^draining \d connections?(: 15 s at most, .*)?$/);
+  assert.match(
+    log[2]!,
+    /^stopped: 1 connection.* 12 bytes in, 12 bytes out$/,
+  );
 });
 
-Deno.test({
-  name: "echoserver --verbose logs each connection that ends",
-  ignore: !PROGRAM,
-  fn: async () => {
-    const line = (await session("--verbose"))
-      .filter((line) => line.includes(" connection 127.0.0.1:"));
-    assert.equal(line.length, 1);
-    assert.match(
-      line[0]!,
-      /^\S+Z debug connection 127\.0\.0\.1:\d+ closed: 12 bytes in, 12 bytes out, \d+\.\d{3} s$/,
-    );
-  },
+programTest("echoserver --verbose logs each connection that ends", async () => {
+  const line = (await session("--verbose"))
+    .filter((line) => line.includes(" connection 127.0.0.1:"));
+  assert.equal(line.length, 1);
+  assert.match(
+    line[0]!,
+    /^\S+Z debug connection 127\.0\.0\.1:\d+ closed: 12 bytes in, 12 bytes out, \d+\.\d{3} s$/,
+  );
 });
 
-Deno.test({
-  name: "echoserver --log-format json logs one JSON object a line",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "echoserver --log-format json logs one JSON object a line",
+  async () => {
     const log = (await session("--log-format", "json", "--verbose"))
       .map((line) => JSON.parse(line));
     for (const { time, level, event, message } of log) {
@@ -436,12 +427,11 @@ Deno.test({
     assert.equal(remoteAddr, `127.0.0.1:${remotePort}`);
     assert.equal(ending, "closed");
   },
-});
+);
 
-Deno.test({
-  name: "echoserver --quiet logs nothing at all of a good life",
-  ignore: !PROGRAM,
-  fn: async () => {
+programTest(
+  "echoserver --quiet logs nothing at all of a good life",
+  async () => {
     const port = freePort();
     await using program = Program.spawn(
       ["--quiet", "--host", "127.0.0.1", "--port", `${port}`],
@@ -454,15 +444,11 @@ Deno.test({
     const { code, stdout, stderr } = await program.ended();
     assert.deepEqual([code, stdout, stderr], [0, "", ""]);
   },
-});
+);
 
-Deno.test({
-  name: "echoserver --quiet still says why it cannot start",
-  ignore: !PROGRAM,
-  fn: async () => {
-    const { stderr } = await run(["--quiet", "--host", "192.0.2.1"]);
-    assert.match(stderr, /^\S+ error Cannot listen on 192\.0\.2\.1:1050: /);
-  },
+programTest("echoserver --quiet still says why it cannot start", async () => {
+  const { stderr } = await run(["--quiet", "--host", "192.0.2.1"]);
+  assert.match(stderr, /^\S+ error Cannot listen on 192\.0\.2\.1:1050: /);
 });
 
 /** A port that nobody listens on. */

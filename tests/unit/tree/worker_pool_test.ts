@@ -18,7 +18,7 @@ import { Supervisor } from "../../../lib/util/supervisor.ts";
 import { Client, connectAll } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
 import { MortalWorkers } from "../../support/mortal_workers.ts";
-import { PROGRAM } from "../../support/program.ts";
+import { PROGRAM, programTest } from "../../support/program.ts";
 
 /** Threads share a port on Linux only, and their code is read from a file. */
 const ignore = !PROGRAM || Deno.build.os !== "linux";
@@ -116,153 +116,144 @@ async function start(
   return { branch, events, [Symbol.asyncDispose]: stop };
 }
 
-Deno.test({
+programTest({
   name: "superviseWorkers lets the first worker claim the port, and no other",
   ignore,
-  fn: async () => {
-    const threads = new FakeThreads();
-    await using started = await start(threads, { workers: 3 });
-    const claims = () => threads.all.map(({ order }) => order.claimsPorts);
-    assert.deepEqual(claims(), [true, false, false]);
-    threads.all[0]!.die();
-    await started.events.saw("restart");
-    await turn();
-    assert.deepEqual(claims(), [true, false, false, false]);
-  },
+}, async () => {
+  const threads = new FakeThreads();
+  await using started = await start(threads, { workers: 3 });
+  const claims = () => threads.all.map(({ order }) => order.claimsPorts);
+  assert.deepEqual(claims(), [true, false, false]);
+  threads.all[0]!.die();
+  await started.events.saw("restart");
+  await turn();
+  assert.deepEqual(claims(), [true, false, false, false]);
 });
 
-Deno.test({
+programTest({
   name: "superviseWorkers gives a worker that is started again its counters",
   ignore,
-  fn: async () => {
-    const threads = new FakeThreads();
-    await using started = await start(threads, { workers: 2 });
-    const [first, second] = threads.all.map(({ order }) =>
-      countersIn(order.counters)[0]!
-    );
-    for (let i = 0; i < 3; i++) first!.accept();
-    first!.close("closed", 1, 10, 20);
-    second!.accept();
-    threads.all[0]!.die();
-    await started.events.saw("restart");
-    await turn();
-    const memory = threads.all.map(({ order }) => order.counters);
-    assert.equal(memory[2], memory[0]);
-    assert.notEqual(memory[1], memory[0]);
-    const { listeners } = await started.branch.observed.snapshot();
-    assert.equal(listeners.length, 1);
-    const { accepted, open, closed, bytesIn, bytesOut } = listeners[0]!;
-    assert.deepEqual([accepted, open, bytesIn, bytesOut], [4, 1, 10, 20]);
-    // A dead worker's connections are over too.
-    assert.deepEqual([closed.closed, closed.failed], [1, 2]);
-  },
+}, async () => {
+  const threads = new FakeThreads();
+  await using started = await start(threads, { workers: 2 });
+  const [first, second] = threads.all.map(({ order }) =>
+    countersIn(order.counters)[0]!
+  );
+  for (let i = 0; i < 3; i++) first!.accept();
+  first!.close("closed", 1, 10, 20);
+  second!.accept();
+  threads.all[0]!.die();
+  await started.events.saw("restart");
+  await turn();
+  const memory = threads.all.map(({ order }) => order.counters);
+  assert.equal(memory[2], memory[0]);
+  assert.notEqual(memory[1], memory[0]);
+  const { listeners } = await started.branch.observed.snapshot();
+  assert.equal(listeners.length, 1);
+  const { accepted, open, closed, bytesIn, bytesOut } = listeners[0]!;
+  assert.deepEqual([accepted, open, bytesIn, bytesOut], [4, 1, 10, 20]);
+  // A dead worker's connections are over too.
+  assert.deepEqual([closed.closed, closed.failed], [1, 2]);
 });
 
-Deno.test({
+programTest({
   name: "superviseWorkers names the limit that allows no more threads",
   ignore,
-  fn: async () => {
-    const threads = new FakeThreads();
-    threads.left = 2;
-    await assert.rejects(
-      start(threads, { workers: 4 }),
-      /^Error: Cannot start worker 3: out of threads \(EAGAIN\), raise "ulimit -u"/,
-    );
-    assert.deepEqual(threads.all.map(({ orders }) => orders.at(-1)), [
-      "drain",
-      "drain",
-    ]);
-  },
+}, async () => {
+  const threads = new FakeThreads();
+  threads.left = 2;
+  await assert.rejects(
+    start(threads, { workers: 4 }),
+    /^Error: Cannot start worker 3: out of threads \(EAGAIN\), raise "ulimit -u"/,
+  );
+  assert.deepEqual(threads.all.map(({ orders }) => orders.at(-1)), [
+    "drain",
+    "drain",
+  ]);
 });
 
-Deno.test({
+programTest({
   name:
     "superviseWorkers waits for a thread to be allowed that it starts again",
   ignore,
-  fn: async () => {
-    const threads = new FakeThreads();
-    await using started = await start(threads, { workers: 2 });
-    threads.left = 2;
-    threads.all[1]!.die();
-    assert.equal((await started.events.saw("shortage")).code, "EAGAIN");
-    while (threads.tries < 5) await turn();
-    threads.left = 3;
-    while (threads.all.length < 3) await turn();
-    assert.equal(started.events.of("shortage").length, 1);
-    assert.equal(started.events.of("restart").length, 1);
-  },
+}, async () => {
+  const threads = new FakeThreads();
+  await using started = await start(threads, { workers: 2 });
+  threads.left = 2;
+  threads.all[1]!.die();
+  assert.equal((await started.events.saw("shortage")).code, "EAGAIN");
+  while (threads.tries < 5) await turn();
+  threads.left = 3;
+  while (threads.all.length < 3) await turn();
+  assert.equal(started.events.of("shortage").length, 1);
+  assert.equal(started.events.of("restart").length, 1);
 });
 
-Deno.test({
+programTest({
   name: "superviseWorkers ends a start when the signal aborts, with one drain",
   ignore,
-  fn: async () => {
-    const threads = new FakeThreads();
-    threads.listening = 3;
-    const events = new Events();
-    const abort = new AbortController();
-    const starting = start(threads, { workers: 128 }, abort.signal, events);
-    while (threads.all.length < 4) await turn();
-    abort.abort(new Error("SIGTERM"));
-    await assert.rejects(starting, /SIGTERM/);
-    assert.equal(threads.all.length, 4);
-    assert.ok(threads.all.every(({ orders }) => orders.includes("drain")));
-    assert.deepEqual(events.of("listening"), []);
-    assert.deepEqual(events.of("drain"), [
-      { type: "drain", connections: 16, seconds: 15 },
-    ]);
-    assert.equal(events.of("stop")[0]?.connections, 4);
-  },
+}, async () => {
+  const threads = new FakeThreads();
+  threads.listening = 3;
+  const events = new Events();
+  const abort = new AbortController();
+  const starting = start(threads, { workers: 128 }, abort.signal, events);
+  while (threads.all.length < 4) await turn();
+  abort.abort(new Error("SIGTERM"));
+  await assert.rejects(starting, /SIGTERM/);
+  assert.equal(threads.all.length, 4);
+  assert.ok(threads.all.every(({ orders }) => orders.includes("drain")));
+  assert.deepEqual(events.of("listening"), []);
+  assert.deepEqual(events.of("drain"), [
+    { type: "drain", connections: 16, seconds: 15 },
+  ]);
+  assert.equal(events.of("stop")[0]?.connections, 4);
 });
 
-Deno.test({
+programTest({
   name: "superviseWorkers starts nothing for a signal that has aborted",
   ignore,
-  fn: async () => {
-    const threads = new FakeThreads();
-    const signal = AbortSignal.abort(new Error("SIGTERM"));
-    await assert.rejects(start(threads, { workers: 2 }, signal), /SIGTERM/);
-    assert.equal(threads.all.length, 0);
-  },
+}, async () => {
+  const threads = new FakeThreads();
+  const signal = AbortSignal.abort(new Error("SIGTERM"));
+  await assert.rejects(start(threads, { workers: 2 }, signal), /SIGTERM/);
+  assert.equal(threads.all.length, 0);
 });
 
-Deno.test({
+programTest({
   name: "superviseWorkers shares a port with no other program that starts too",
   ignore,
-  fn: async () => {
-    using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = free.addr;
-    free.close();
-    const starts = await Promise.allSettled(
-      [1, 2].map(() => start({}, { port, workers: 2 })),
-    );
-    const started = starts.filter(({ status }) => status === "fulfilled");
-    const refused = starts.filter(({ status }) => status === "rejected");
-    for (const { value } of started as PromiseFulfilledResult<Started>[]) {
-      await value[Symbol.asyncDispose]();
-    }
-    assert.equal(started.length, 1);
-    assert.match(
-      String((refused[0] as PromiseRejectedResult).reason),
-      /Cannot listen on 127\.0\.0\.1:\d+: the port is already in use/,
-    );
-  },
+}, async () => {
+  using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = free.addr;
+  free.close();
+  const starts = await Promise.allSettled(
+    [1, 2].map(() => start({}, { port, workers: 2 })),
+  );
+  const started = starts.filter(({ status }) => status === "fulfilled");
+  const refused = starts.filter(({ status }) => status === "rejected");
+  for (const { value } of started as PromiseFulfilledResult<Started>[]) {
+    await value[Symbol.asyncDispose]();
+  }
+  assert.equal(started.length, 1);
+  assert.match(
+    String((refused[0] as PromiseRejectedResult).reason),
+    /Cannot listen on 127\.0\.0\.1:\d+: the port is already in use/,
+  );
 });
 
-Deno.test({
+programTest({
   name: "superviseWorkers starts with as many workers as connections",
   ignore,
-  fn: async () => {
-    await using started = await start({}, { workers: 3, maxConnections: 3 });
-    using client = await Client.connect(started.branch.addrs[0]!.port);
-    assert.equal(await client.echo("one\n"), "one\n");
-  },
+}, async () => {
+  await using started = await start({}, { workers: 3, maxConnections: 3 });
+  using client = await Client.connect(started.branch.addrs[0]!.port);
+  assert.equal(await client.echo("one\n"), "one\n");
 });
 
-Deno.test({
-  name: "WorkerPool tells what is open in all workers",
-  ignore,
-  fn: async () => {
+programTest(
+  { name: "WorkerPool tells what is open in all workers", ignore },
+  async () => {
     await using started = await start({}, { workers: 2 });
     const clients = await connectAll(started.branch.addrs[0]!.port, 10);
     for (const client of clients) await client.echo("one\n");
@@ -280,19 +271,18 @@ Deno.test({
     assert.deepEqual([some.total, some.connections.length], [10, 3]);
     for (const client of clients) client.close();
   },
-});
+);
 
-Deno.test({
+programTest({
   name: "a worker reports many connections in few messages",
   ignore,
-  fn: async () => {
-    const threads = new MortalWorkers();
-    await using started = await start(threads, { workers: 2 });
-    const clients = await connectAll(started.branch.addrs[0]!.port, 300);
-    for (const client of clients) await client.echo("one\n");
-    // All at once: the workers hear of many in one turn of the event loop.
-    for (const client of clients) client.close();
-    await started.events.saw("connection", 300);
-    assert.ok(threads.batches < 150, `${threads.batches} messages`);
-  },
+}, async () => {
+  const threads = new MortalWorkers();
+  await using started = await start(threads, { workers: 2 });
+  const clients = await connectAll(started.branch.addrs[0]!.port, 300);
+  for (const client of clients) await client.echo("one\n");
+  // All at once: the workers hear of many in one turn of the event loop.
+  for (const client of clients) client.close();
+  await started.events.saw("connection", 300);
+  assert.ok(threads.batches < 150, `${threads.batches} messages`);
 });
