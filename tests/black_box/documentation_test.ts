@@ -73,9 +73,10 @@ for (const section of sectionsOf(readme)) {
 
 programTest(
   "the README explains every ending and every reason of a rejection",
-  () => {
-    assert.deepEqual(firstCells(readme, "### How a connection ends"), ENDINGS);
-    assert.deepEqual(firstCells(readme, "is `rejected`"), REJECT_REASONS);
+  async () => {
+    const page = await read("README.md");
+    assert.deepEqual(firstCells(page, "### How a connection ends"), ENDINGS);
+    assert.deepEqual(firstCells(page, "is `rejected`"), REJECT_REASONS);
   },
 );
 
