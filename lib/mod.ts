@@ -19,6 +19,7 @@
 export type { Connection, Handler } from "./connection/connection.ts";
 export { blackhole, type BlackholeOptions } from "./faults/blackhole.ts";
 export { corrupt, type CorruptOptions } from "./faults/corrupt.ts";
+export type { FaultSettings } from "./faults/faults.ts";
 export { latency, type LatencyOptions } from "./faults/latency.ts";
 export { limit } from "./faults/limit.ts";
 export { rate, type RateOptions } from "./faults/rate.ts";
