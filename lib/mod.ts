@@ -1,6 +1,6 @@
 /**
- * A TCP echo server that loses nothing: every line a client sends comes back to
- * it.
+ * An echo server for TCP, TLS, UDP and Unix sockets that can misbehave on
+ * purpose, and `probe()`, which proves that an echo path loses no byte.
  *
  * @example A server on a port of its own, and one on port 2030 under a
  * supervisor
@@ -19,6 +19,7 @@
 export type { Connection, Handler } from "./connection/connection.ts";
 export { blackhole, type BlackholeOptions } from "./faults/blackhole.ts";
 export { corrupt, type CorruptOptions } from "./faults/corrupt.ts";
+export type { FaultSettings } from "./faults/faults.ts";
 export { latency, type LatencyOptions } from "./faults/latency.ts";
 export { limit } from "./faults/limit.ts";
 export { rate, type RateOptions } from "./faults/rate.ts";

@@ -28,7 +28,7 @@ export function help(): string {
   return `Usage: echoserver [options]
        echoserver probe [options] <address>    see echoserver probe --help
 
-Echoes what clients send: whole lines, or bytes as they arrive.
+Sends each client back what it sends: whole lines, or bytes as they arrive.
 
 ${optionGroups(OPTIONS)}
 
@@ -42,9 +42,13 @@ ${parameterGroups()}
 
   Durations: 250ms, 2s, 1m, or seconds. Sizes: 512, 64k, 1M, 64Ki, 1Mi bytes.
 
-On SIGTERM or SIGINT it stops listening, lets clients finish the line they have
-begun, and exits; a second signal ends it at once. SIGHUP does the same when it
-was started from a terminal, and is ignored otherwise.
+Admin paths: /livez, /readyz, /metrics, /connections, and / for the live page.
+
+SIGTERM or SIGINT: stop listening, let clients finish the line they have begun,
+exit. A second one more than half a second later: exit at once. SIGHUP: the same
+if started from a terminal, else ignored. SIGUSR1: log the state.
+
+Exit code: 0 after a shutdown, 1 if it could not run, 2 for wrong use.
 
 Examples:
   Lines on port 1050   echoserver
@@ -67,8 +71,8 @@ udp://HOST:PORT, unix:PATH or unix:@NAME.
 
 ${optionGroups(PROBE_OPTIONS)}
 
-Without --rate, a line is sent when an answer makes room for it. With --count,
-only a given --duration ends the probe earlier. Ctrl-C ends it with a report of
+Without --rate, each connection sends its next line when an answer arrives. With
+--count, there is no default --duration. Ctrl-C ends the probe early and reports
 what was seen.
 
 Exit code: 0 if every line came back right, 1 if not, 2 for wrong use.

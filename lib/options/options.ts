@@ -26,7 +26,7 @@ export interface EchoServerOptions {
    * `tls://127.0.0.1:0` or `tcp://:1051?latency=50ms`, the same as an object, or
    * an array of either.
    *
-   * @default {`tcp://${host}:${port}`}
+   * @default {"tcp://0.0.0.0:1050"}
    */
   listen?: string | ListenOptions | (string | ListenOptions)[];
   /**

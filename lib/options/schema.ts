@@ -121,7 +121,7 @@ export const OPTIONS = {
     places: SERVER,
     repeatable: true,
     group: "Listening",
-    help: "a listener (see below); can be repeated",
+    help: "what to listen on (see below); can be repeated",
   }),
   transport: option(word(TRANSPORTS), {
     places: ["object"],
@@ -137,14 +137,14 @@ export const OPTIONS = {
     default: 1050,
     short: "p",
     group: "Listening",
-    help: "0 picks a free one",
+    help: "0: any free port",
   }),
   host: option(text("address", "an address", withoutBrackets), {
     places: ADDRESS,
     on: INTERNET,
     default: "0.0.0.0",
     group: "Listening",
-    help: ":: is IPv4 and IPv6",
+    help: ":: for IPv4 and IPv6",
   }),
   backlog: option(whole("n", 1, 65_535), {
     places: SERVER,
@@ -156,7 +156,7 @@ export const OPTIONS = {
     places: SERVER,
     default: 1,
     group: "Listening",
-    help: "threads that share ports",
+    help: "threads sharing ports",
   }),
   mode: option(word(MODES), {
     places: EVERYWHERE,
@@ -170,32 +170,32 @@ export const OPTIONS = {
     on: STREAMS,
     default: DEFAULT_LINE_LIMIT,
     group: "Echo",
-    help: "held of one line",
+    help: "line buffer",
   }),
   greeting: option(toggle(), {
     places: EVERYWHERE,
     on: STREAMS,
     default: false,
     group: "Echo",
-    help: "send a line of JSON first: who answers",
+    help: "first send a line of JSON: who answers",
   }),
   name: option(text("text", NAME_TAKES, shortText), {
     places: SERVER,
     default: "echoserver",
     group: "Echo",
-    help: "for greeting and metrics",
+    help: "in greeting and metrics",
   }),
   maxConnections: option(whole("n", 1, MAX_CONNECTIONS), {
     places: SERVER,
     default: 10_000,
     group: LIMITS,
-    help: "served at a time",
+    help: "open at once",
   }),
   maxPerAddress: option(whole("n", 0, MAX_CONNECTIONS), {
     places: SERVER,
     default: 0,
     group: LIMITS,
-    help: "per client; 0: off",
+    help: "open per IP; 0: off",
   }),
   idleTimeout: option(seconds(0, MAX_SECONDS), {
     places: EVERYWHERE,
@@ -208,17 +208,17 @@ export const OPTIONS = {
     places: SERVER,
     default: 15,
     group: LIMITS,
-    help: "longest drain",
+    help: "longest shutdown",
   }),
   allow: option(cidrs(), {
     places: SERVER,
-    group: "Who is served",
-    help: "serve clients from these addresses only",
+    group: "Access",
+    help: "serve only clients in these networks",
   }),
   deny: option(cidrs(), {
     places: SERVER,
-    group: "Who is served",
-    help: "refuse these, even if --allow has them",
+    group: "Access",
+    help: "refuse clients in these; overrides --allow",
   }),
   tlsCert: option(pem(), {
     places: SERVER,
@@ -228,11 +228,11 @@ export const OPTIONS = {
   tlsKey: option(pem(), {
     places: SERVER,
     group: "TLS",
-    help: "its private key (PEM); give both or neither",
+    help: "its private key (PEM); both or neither",
   }),
   admin: option(endpoint("127.0.0.1", PORTS), {
     places: SERVER,
-    group: "Seen from outside",
+    group: "Monitoring",
     help: "health, metrics, page (host default 127.0.0.1)",
   }),
   handler: option(callback<Handler>(), { places: ["api"] }),
@@ -273,13 +273,13 @@ export const OPTIONS = {
     places: LISTENER,
     on: ["tcp", "tls"],
     group: PARAMETERS,
-    help: "require a PROXY header, refuse all others",
+    help: "PROXY header required, others refused",
   }),
   alpn: option(protocols(), {
     places: LISTENER,
     on: ["tls"],
     group: PARAMETERS,
-    help: "protocols to offer",
+    help: "protocols to agree on",
   }),
   latency: option(seconds(0, MAX_SECONDS), {
     places: LISTENER,
@@ -313,7 +313,7 @@ export const OPTIONS = {
     places: LISTENER,
     on: STREAMS,
     group: FAULTS,
-    help: "echo nothing; close after this, 0: never",
+    help: "echo nothing, close after this; 0: never",
   }),
   slowClose: option(seconds(0, MAX_SECONDS), {
     places: LISTENER,
@@ -341,7 +341,7 @@ export const OPTIONS = {
   seed: option(whole("n", 0, Number.MAX_SAFE_INTEGER), {
     places: LISTENER,
     group: FAULTS,
-    help: "same seed, same faults; drawn and logged if absent",
+    help: "same seed, same faults (default: drawn and logged)",
   }),
 };
 

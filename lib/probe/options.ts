@@ -166,13 +166,13 @@ export const PROBE_OPTIONS = {
     default: 10,
     short: "c",
     group: "Load",
-    help: "open at a time",
+    help: "open at once",
   }),
   inFlight: option(whole("n", 1, 100_000), {
     places: BOTH,
     default: 1,
     group: "Load",
-    help: "lines in flight on each",
+    help: "unanswered on each",
   }),
   rate: option(whole("n", 0, 10_000_000), {
     places: BOTH,
@@ -185,7 +185,7 @@ export const PROBE_OPTIONS = {
     places: BOTH,
     default: 64,
     group: "Load",
-    help: "of a line, LF included",
+    help: "of a line with its LF",
   }),
   reconnect: option(toggle(), {
     places: BOTH,
@@ -224,14 +224,14 @@ export const PROBE_OPTIONS = {
     places: BOTH,
     on: ["tls"],
     group: "Server",
-    help: "trust the certificate with this SHA-256",
+    help: "trust this certificate (the server logs it)",
   }),
   greeting: option(toggle(), {
     places: BOTH,
     on: ["tcp", "tls", "unix"],
     default: false,
     group: "Server",
-    help: "expect a greeting, count the names",
+    help: "expect a greeting, count who answered",
   }),
   onProgress: option(callback<(progress: ProbeProgress) => void>(), {
     places: ["api"],
@@ -239,12 +239,12 @@ export const PROBE_OPTIONS = {
   json: option(toggle(), {
     places: ["command"],
     group: "Report",
-    help: "report as one JSON object",
+    help: "print the report as one JSON object",
   }),
   maxP99: option(decimal("ms", 0, 3_600_000), {
     places: ["command"],
     group: "Report",
-    help: "fail above this 99th percentile",
+    help: "fail above this p99",
   }),
   help: option(toggle(), {
     places: ["command"],

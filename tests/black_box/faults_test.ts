@@ -731,34 +731,3 @@ programTest({
     await Deno.remove(audit);
   }
 });
-
-programTest(
-  "each promise of SECURITY.md names a test that there is",
-  async () => {
-    const beside = (path: string) =>
-      Deno.readTextFile(new URL(path, import.meta.url));
-    const tests = (await Promise.all(
-      [
-        "faults_test.ts",
-        "drain_test.ts",
-        "fuzz_test.ts",
-        "log_test.ts",
-        "signals_test.ts",
-        "start_test.ts",
-      ].map(beside),
-    )).join();
-    const security = await beside("../../.github/SECURITY.md");
-    const promises = security.split("## What it promises")[1]!
-      .split("## What it does not promise")[0]!;
-    const rows = [...promises.matchAll(/^\| (.*?) +\| (.*?) +\|$/gm)];
-    const names = rows.map(([, , name]) => name!)
-      .filter((name) => name !== "test" && !name.startsWith("-"));
-    assert.ok(names.length > 0);
-    for (const name of names) {
-      assert.ok(
-        tests.includes(`name: "${name}`) || tests.includes(`name: \`${name}`),
-        `there is no test "${name}"`,
-      );
-    }
-  },
-);
