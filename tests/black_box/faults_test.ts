@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { bytes, Client, connectAll, reset, text } from "../support/client.ts";
 import { flood } from "../support/flood.ts";
+import { until } from "../support/ports.ts";
 import {
   EXECUTABLE,
   guard,
@@ -677,6 +678,31 @@ programTest({
   const [ending] = await endings(program, 1);
   assert.equal(ending?.how, "idle");
   assert.ok(ending.seconds >= 0.98, `closed after ${ending.seconds} s`);
+});
+
+/** What the kernel says of the server's sockets, if there is ss(8). */
+async function socketsOf(port: number): Promise<string> {
+  const { stdout } = await new Deno.Command("ss", {
+    args: ["-tnoH", `sport = :${port}`],
+  }).output();
+  return text(stdout);
+}
+
+const noSs = !PROC || !await socketsOf(0).then(() => true, () => false);
+
+if (PROC && noSs) console.log("A test of keep-alive is ignored: no ss(8).");
+
+programTest({
+  name: "a client of a server without idle time-out is probed by keep-alive",
+  ignore: noSs,
+}, async () => {
+  await using program = await Program.listening(["--idle-timeout", "0"]);
+  using client = await Client.connect(program.port);
+  assert.equal(await client.echo("here\n"), "here\n");
+  // For a moment it is the timer of what has just been sent.
+  await until(async () => {
+    assert.match(await socketsOf(program.port), /timer:\(keepalive,/);
+  });
 });
 
 // What a client can learn and forge
