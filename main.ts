@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Signals } from "./lib/cli/run.ts";
+import type { Signals } from "./lib/cli/signals.ts";
 
 /** The signals that ask for a shutdown, and their numbers. */
 const SHUTDOWN: Record<string, number> = Deno.build.os === "windows"

@@ -35,7 +35,8 @@ export type {
 } from "./options/options.ts";
 export type { ProbeOptions, ProbeProgress } from "./probe/options.ts";
 export { probe } from "./probe/probe.ts";
-export type { ProbeErrors, ProbeReport, ProbeTimes } from "./probe/report.ts";
+export type { ProbeReport, ProbeTimes } from "./probe/report.ts";
+export type { ProbeErrors } from "./probe/tally.ts";
 export { echo, type EchoOptions } from "./server/echo.ts";
 export { EchoServer } from "./server/server.ts";
 export type * from "./telemetry/events.ts";

@@ -44,10 +44,13 @@ export function routesOf(
       type: METRICS_TYPE,
       body: metrics(source, await source.snapshot()),
     })],
-    ["/connections", async () => ({
-      type: "application/json",
-      body: JSON.stringify(await source.connections(MAX_CONNECTIONS)) + "\n",
-    })],
+    ["/connections", async () => {
+      const { total, connections } = await source.connections(MAX_CONNECTIONS);
+      return {
+        type: "application/json",
+        body: JSON.stringify({ total, connections }) + "\n",
+      };
+    }],
     ["/events", () => ({
       type: "text/event-stream",
       body: () => feed.open(),

@@ -6,7 +6,7 @@
  */
 
 import { showAddress } from "../net/address.ts";
-import { bindError } from "../net/tcp.ts";
+import { bindError } from "../net/bind_error.ts";
 import { pause } from "../util/async.ts";
 import { EventFeed } from "./event_feed.ts";
 import { lastingServe, type LastingServer } from "./lasting_serve.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { wrap } from "../util/text.ts";
 import type { Transport } from "../net/transport.ts";
 import {
   dashed,
@@ -14,7 +15,7 @@ import {
   TRANSPORTS,
 } from "../options/schema.ts";
 import { PROBE_OPTIONS } from "../probe/options.ts";
-import deno from "../../deno.json" with { type: "json" };
+import { VERSION } from "../util/version.ts";
 
 /** Columns of a page. */
 const WIDTH = 80;
@@ -84,7 +85,7 @@ Examples:
 /** The line that `--version` prints. */
 export function version(): string {
   const { build, version } = Deno;
-  return `echoserver ${deno.version} (Deno ${version.deno}, ${build.target})`;
+  return `echoserver ${VERSION} (Deno ${version.deno}, ${build.target})`;
 }
 
 /** The options of a command line under their headings. */
@@ -158,14 +159,4 @@ function underHeadings(rows: { heading: string; row: Row }[]): string {
       return [`${heading}:`, ...lines].join("\n");
     },
   ).join("\n\n");
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    if (line && line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
-  }
-  return lines;
 }

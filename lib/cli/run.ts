@@ -6,14 +6,10 @@
 
 import { reasonOf } from "../util/text.ts";
 import { type Command, parseCommandLine } from "./command.ts";
-
-/** What signals ask for. */
-export interface Signals {
-  /** Aborts when a shutdown is asked for. */
-  readonly shutdown: AbortSignal;
-  /** Hears `state`, and `hangup` where that is no shutdown. */
-  readonly requests: EventTarget;
-}
+// Not when it is asked for, as all else: what starts most often starts sooner
+// when it is loaded at once with this module.
+import { serve } from "./serve.ts";
+import type { Signals } from "./signals.ts";
 
 /**
  * Runs the command that `args` ask for.
@@ -29,10 +25,8 @@ export async function run(args: string[], signals: Signals): Promise<number> {
     return 2;
   }
   switch (command.name) {
-    case "serve": {
-      const { serve } = await import("./serve.ts");
+    case "serve":
       return await serve(command, signals);
-    }
     case "probe": {
       const { probeCommand } = await import("./probe.ts");
       return await probeCommand(command, { signal: signals.shutdown });

@@ -11,9 +11,8 @@ import { queuedLogger } from "../telemetry/log_queue.ts";
 import { EchoSupervisor } from "../tree/echo_supervisor.ts";
 import { reasonOf } from "../util/text.ts";
 import type { ServeCommand } from "./command.ts";
-import { readPem } from "./pem.ts";
 import { giveUpFiles } from "./permissions.ts";
-import type { Signals } from "./run.ts";
+import type { Signals } from "./signals.ts";
 
 /** Milliseconds that the log gets, at the end, to be written. */
 const LAST_WORDS = 1000;
@@ -55,6 +54,7 @@ async function withPem(
   { tlsCertFile, tlsKeyFile, ...options }: ServeCommand["options"],
 ): Promise<EchoSupervisorOptions> {
   if (tlsCertFile === undefined || tlsKeyFile === undefined) return options;
+  const { readPem } = await import("./pem.ts");
   return {
     ...options,
     tlsCert: await readPem("certificate", tlsCertFile),

@@ -87,6 +87,7 @@ export class ReadScheduler {
   #seenAtStall = 0;
   /** Who waits for the next round. */
   #asking: (() => void)[] = [];
+  #inRounds = false;
 
   /**
    * Lets `reader` begin now, or puts it into the queue.
@@ -144,7 +145,7 @@ export class ReadScheduler {
    */
   round(proven: () => void = () => {}): void {
     this.#asking.push(proven);
-    if (this.#held !== "round") this.#runRounds();
+    if (!this.#inRounds) this.#runRounds();
   }
 
   get #mostCost(): number {
@@ -166,17 +167,20 @@ export class ReadScheduler {
       if (batch < FULL_BATCH || this.#pending === 0) this.#release(RELEASE);
       else if (!this.#nudging) this.#nudge();
     }
+    if (this.#held) return;
     this.#closed = batch >= FULL_BATCH || this.#queue.length > 0;
   };
 
   /** Lets the first ones of the queue begin. */
   #release(count: number): void {
-    for (let left = count; left > 0; left--) {
+    // Whoever begins a read may ask for a round.
+    for (let left = count; left > 0 && !this.#held; left--) {
       const reader = this.#queue.shift();
       if (!reader) break;
       if (reader.beginRead()) this.#pending++;
     }
-    this.#closed = this.#queue.length > 0 || this.#held !== undefined;
+    if (this.#held) return;
+    this.#closed = this.#queue.length > 0;
     this.#watch();
   }
 
@@ -204,19 +208,19 @@ export class ReadScheduler {
   }
 
   async #runRounds(): Promise<void> {
-    this.#held = "round";
-    this.#closed = true;
+    this.#inRounds = true;
     while (this.#asking.length > 0) {
+      this.#held = "round";
+      this.#closed = true;
       const asking = this.#asking;
       this.#asking = [];
       await this.#silence();
       for (const proven of asking) proven();
-      if (this.#asking.length === 0) break;
+      this.#resume();
       // Between two rounds reads begin.
-      this.#release(RELEASE);
-      await eventLoopTurn();
+      if (this.#asking.length > 0) await eventLoopTurn();
     }
-    this.#resume();
+    this.#inRounds = false;
   }
 
   /** Turns the event loop until so many turns in a row had no answer. */

@@ -201,10 +201,12 @@ export class Socket {
     this.#answered(count, count < into.length);
     // The input ended while the read was pending: what came is dropped.
     if (this.#input !== "open") return null;
+    if (this.bytesIn + count > this.#inputBound) {
+      count = this.#boundedBy(into, count);
+    }
     this.bytesIn += count;
     this.#lastByte = into[count - 1]!;
     this.#moved();
-    if (this.bytesIn > this.#inputBound) this.#endAtLineEnd();
     return count;
   }
 
@@ -294,11 +296,12 @@ export class Socket {
     if (this.#input !== "open") return;
     this.#input = "ended";
     if (this.#pending || this.#queued) this.input?.endInput();
+    this.#queued = false;
   }
 
   /**
-   * Begins a drain: the input ends at the first line end after `most` more
-   * bytes of it, in raw mode at the first read, if not before.
+   * Begins a drain: the input ends at the first line end behind `most` more
+   * bytes of it, in raw mode with the first read there, if not before.
    */
   beginDrain(most: number): void {
     this.#draining = true;
@@ -369,10 +372,19 @@ export class Socket {
     return Math.max(LINGER, slow);
   }
 
-  #endAtLineEnd(): void {
-    if (this.midLine) return;
+  /**
+   * How many bytes of a read beyond the bound are input: up to the first line end
+   * there, at which the input ends. What follows was sent after the signal.
+   */
+  #boundedBy(into: Uint8Array, count: number): number {
+    const bound = Math.max(0, this.#inputBound - this.bytesIn);
+    const end = this.#context.finishesLines
+      ? into.subarray(0, count).indexOf(LF, bound) + 1
+      : count;
+    if (end === 0) return count;
     this.reason ??= "drained";
     this.#input = "ended";
+    return end;
   }
 
   async #linger(): Promise<void> {

@@ -1,3 +1,9 @@
+/**
+ * A connection that takes everything and gives nothing back.
+ *
+ * @module
+ */
+
 import { checkNumber } from "../util/check.ts";
 import { type Clock, threadClock } from "./clock.ts";
 import { SECONDS } from "./latency.ts";

@@ -1,3 +1,9 @@
+/**
+ * Bytes that wait, in one buffer.
+ *
+ * @module
+ */
+
 /** What a queue begins with, in bytes. */
 const FIRST_ROOM = 256;
 

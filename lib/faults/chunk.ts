@@ -1,4 +1,10 @@
 /**
+ * What every fault checks of a chunk.
+ *
+ * @module
+ */
+
+/**
  * Gives `chunk` back if it is bytes.
  *
  * @throws {TypeError} If it is not.

@@ -1,3 +1,9 @@
+/**
+ * Bytes that come back as others.
+ *
+ * @module
+ */
+
 import { checkNumber, type Range } from "../util/check.ts";
 import { hash, Random, seedOf } from "../util/random.ts";
 import { checkChunk } from "./chunk.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fraction, hash } from "../util/random.ts";
+import { fraction, hash, seedOf } from "../util/random.ts";
 import type { Clock } from "./clock.ts";
 import { corrupt, corrupter } from "./corrupt.ts";
 import { delayOf, latency } from "./latency.ts";
@@ -21,40 +21,51 @@ import { slowClose } from "./slow_close.ts";
  * what is left out does not happen.
  */
 export interface FaultSettings {
-  /** How long bytes wait before they go back. */
+  /** Seconds by which bytes go back later, 0 to 86400, fractions too. */
   latency?: number;
-  /** How much more or less they wait, drawn for each line. */
+  /**
+   * Seconds by which that is more or less, at random and at most, 0 to 86400,
+   * fractions too.
+   */
   jitter?: number;
-  /** The most bytes a second that go back. */
+  /** Bytes a second that go back at most, 1 to 1000000000000. Not for `udp`. */
   rate?: number;
-  /** The most bytes of a write. */
+  /** Bytes of a write at most, 1 to 16777216. Not for `udp`. */
   slice?: number;
-  /** Bytes that go back before FIN. */
+  /** Bytes that go back before FIN, 0 to 1000000000000. Not for `udp`. */
   limit?: number;
-  /** Nothing goes back, and the connection is closed after so long; 0: never. */
+  /**
+   * Seconds after which a connection is closed that gets nothing back, 0 to
+   * 86400, fractions too; 0 is never. Not for `udp`.
+   */
   blackhole?: number;
-  /** How much later FIN comes. */
+  /** Seconds by which FIN comes later, 0 to 86400, fractions too. Not for `udp`. */
   slowClose?: number;
-  /** Probability, 0 to 1, that a byte goes back as another one. */
+  /** Probability that a byte goes back changed, 0 to 1. */
   corrupt?: number;
-  /** Probability, 0 to 1, that a datagram is dropped. */
+  /** Probability that a datagram is dropped, 0 to 1. For `udp`. */
   loss?: number;
   /**
-   * The share, 0 to 1, of connections or datagrams that get the faults.
+   * Share of the connections (of `udp`: of the datagrams) that get the faults, 0
+   * to 1.
    *
    * @default {1}
    */
   share?: number;
   /**
-   * Which ones, and which draws: a whole number.
-   *
-   * @default {drawn}
+   * Whole number, 0 to 9007199254740991: the same one brings the same faults
+   * again. Without it one is drawn.
    */
   seed?: number;
 }
 
 /** {@linkcode FaultSettings} whose seed has been drawn. */
 export type SeededFaults = FaultSettings & { readonly seed: number };
+
+/** Draws the seed, unless it is given. */
+export function seeded(faults: FaultSettings): SeededFaults {
+  return { ...faults, seed: seedOf(faults.seed) };
+}
 
 /**
  * Makes the streams through which the lines of a connection go back; none if it

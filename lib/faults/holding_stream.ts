@@ -1,3 +1,9 @@
+/**
+ * What the faults have in common that make bytes wait.
+ *
+ * @module
+ */
+
 import { type Alarm, type Clock, threadClock } from "./clock.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import { checkChunk } from "./chunk.ts";

@@ -1,3 +1,9 @@
+/**
+ * Bytes that go back late.
+ *
+ * @module
+ */
+
 import { checkNumber, type Range } from "../util/check.ts";
 import { hash, Random, seedOf } from "../util/random.ts";
 import type { Clock } from "./clock.ts";

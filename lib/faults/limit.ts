@@ -1,3 +1,9 @@
+/**
+ * A connection that ends after so many bytes.
+ *
+ * @module
+ */
+
 import { checkNumber } from "../util/check.ts";
 import { holdingStream } from "./holding_stream.ts";
 

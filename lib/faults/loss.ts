@@ -1,3 +1,9 @@
+/**
+ * Datagrams that are lost.
+ *
+ * @module
+ */
+
 import { fraction } from "../util/random.ts";
 
 /**

@@ -1,3 +1,9 @@
+/**
+ * Bytes that go back slowly.
+ *
+ * @module
+ */
+
 import { checkNumber } from "../util/check.ts";
 import type { Clock } from "./clock.ts";
 import { holdingStream } from "./holding_stream.ts";

@@ -1,3 +1,9 @@
+/**
+ * Which connections and datagrams get the faults.
+ *
+ * @module
+ */
+
 import { fraction } from "../util/random.ts";
 
 /**

@@ -1,3 +1,9 @@
+/**
+ * Bytes that go back in small pieces.
+ *
+ * @module
+ */
+
 import { checkNumber } from "../util/check.ts";
 import { holdingStream } from "./holding_stream.ts";
 

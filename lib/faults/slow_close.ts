@@ -1,3 +1,9 @@
+/**
+ * A FIN that comes late.
+ *
+ * @module
+ */
+
 import { checkNumber } from "../util/check.ts";
 import type { Clock } from "./clock.ts";
 import { holdingStream } from "./holding_stream.ts";

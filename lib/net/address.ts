@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { Transport } from "./transport.ts";
+
 /** Where one end of a connection, or a listener, is. */
 export interface Address {
   /** TLS is TCP here. */
@@ -66,8 +68,8 @@ export function showAddress(
 
 /** A listener's name: its address with its scheme, `tls://127.0.0.1:1050`. */
 export function listenerName(
-  scheme: "tcp" | "tls" | "udp" | "unix",
-  address: Address,
+  scheme: Transport,
+  address: Pick<Address, "hostname" | "port" | "path">,
 ): string {
   const shown = showAddress(address);
   return scheme === "unix" ? shown : `${scheme}://${shown}`;

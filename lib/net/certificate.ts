@@ -5,6 +5,8 @@
  * @module
  */
 
+import { parseIp } from "./address.ts";
+
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
@@ -175,22 +177,8 @@ function canonical(host: string): string {
 function generalName(name: string): Uint8Array {
   const dnsName = 0x82;
   const ipAddress = 0x87;
-  if (name.includes(":")) return tlv(ipAddress, ipv6Bytes(name));
-  return /^[\d.]+$/.test(name)
-    ? tlv(ipAddress, name.split(".").map(Number))
-    : tlv(dnsName, ascii(name));
-}
-
-/** The bytes of an IPv6 address in its short form, as `URL` writes it. */
-function ipv6Bytes(address: string): number[] {
-  const [head = [], tail = []] = address.split("::").map((part) =>
-    part.split(":").filter((group) => group !== "")
-  );
-  const zeros = Array(8 - head.length - tail.length).fill("0");
-  return [...head, ...zeros, ...tail].flatMap((group) => {
-    const value = parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
+  const address = parseIp(name);
+  return address ? tlv(ipAddress, address) : tlv(dnsName, ascii(name));
 }
 
 /** DER (ITU-T X.690): each value is a tag, a length and its bytes. */

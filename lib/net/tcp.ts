@@ -5,6 +5,7 @@
  */
 
 import { showAddress } from "./address.ts";
+import { bindError } from "./bind_error.ts";
 import type { Listener } from "./transport.ts";
 
 /** Where to listen, and how. */
@@ -92,36 +93,4 @@ function tuned(
     });
     throw Object.assign(error, { code: "ECONNABORTED" });
   }
-}
-
-/**
- * Makes an error of binding name the address, the cause and, where there is one,
- * the cure.
- *
- * @returns The same error, with another message.
- */
-export function bindError(error: unknown, address: string, port = 0): unknown {
-  if (error instanceof Error) {
-    error.message = `Cannot listen on ${address}: ${causeOf(error, port)}`;
-  }
-  return error;
-}
-
-function causeOf(error: Error, port: number): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return "the port is already in use";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "the address is not one of this machine";
-  }
-  if (error instanceof Deno.errors.NotCapable) {
-    return "permission missing, run again with --allow-net";
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "permission denied" +
-      (port > 0 && port < 1024
-        ? ", a port below 1024 needs CAP_NET_BIND_SERVICE"
-        : "");
-  }
-  return error.message;
 }

@@ -5,7 +5,7 @@
  */
 
 import { showAddress, toAddress } from "./address.ts";
-import { bindError } from "./tcp.ts";
+import { bindError } from "./bind_error.ts";
 
 /** The largest datagram, in bytes: what UDP over IPv4 can carry and more. */
 export const MAX_DATAGRAM = 65_535;

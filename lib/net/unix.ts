@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bindError } from "./tcp.ts";
+import { bindError } from "./bind_error.ts";
 import type { Listener } from "./transport.ts";
 
 /**

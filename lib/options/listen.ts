@@ -25,7 +25,7 @@ import {
  * A listener of the option `listen`: the same as its URL says. Times are in
  * seconds. What is absent is as the option of that name says.
  */
-export interface ListenOptions {
+export interface ListenOptions extends FaultSettings {
   /**
    * `tcp`, `tls`, `udp`, or `unix`.
    *
@@ -68,42 +68,6 @@ export interface ListenOptions {
   proxy?: string[];
   /** Protocols that TLS can agree on, the best first. For `tls`. */
   alpn?: string[];
-  /** Seconds by which bytes go back later, 0 to 86400, fractions too. */
-  latency?: number;
-  /**
-   * Seconds by which that is more or less, at random and at most, 0 to 86400,
-   * fractions too.
-   */
-  jitter?: number;
-  /** Bytes a second that go back at most, 1 to 1000000000000. Not for `udp`. */
-  rate?: number;
-  /** Bytes of a write at most, 1 to 16777216. Not for `udp`. */
-  slice?: number;
-  /** Bytes that go back before FIN, 0 to 1000000000000. Not for `udp`. */
-  limit?: number;
-  /**
-   * Seconds after which a connection is closed that gets nothing back, 0 to
-   * 86400, fractions too; 0 is never. Not for `udp`.
-   */
-  blackhole?: number;
-  /** Seconds by which FIN comes later, 0 to 86400, fractions too. Not for `udp`. */
-  slowClose?: number;
-  /** Probability that a byte goes back changed, 0 to 1. */
-  corrupt?: number;
-  /** Probability that a datagram is dropped, 0 to 1. For `udp`. */
-  loss?: number;
-  /**
-   * Share of the connections (of `udp`: of the datagrams) that get the faults, 0
-   * to 1.
-   *
-   * @default {1}
-   */
-  share?: number;
-  /**
-   * Whole number, 0 to 9007199254740991: the same one brings the same faults
-   * again. Without it one is drawn.
-   */
-  seed?: number;
 }
 
 /** A listener, checked and complete. Plain data, which can cross threads. */

@@ -5,11 +5,12 @@
  * @module
  */
 
-import { causeOf, kindOf, type ProbeWire } from "./connect.ts";
+import { causeOf, kindOf } from "./connect.ts";
+import type { ProbeWire } from "./wire.ts";
 import { GreetingReader } from "./greeting.ts";
 import { allocate, type Memory, type Payload } from "./payload.ts";
 import type { ProbeSettings } from "./options.ts";
-import type { ProbeErrors } from "./report.ts";
+import type { ProbeErrors } from "./tally.ts";
 import type { Tally } from "./tally.ts";
 import { type Findings, Verifier } from "./verifier.ts";
 

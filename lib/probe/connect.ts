@@ -4,18 +4,11 @@
  * @module
  */
 
+import { listenerName } from "../net/address.ts";
 import { reasonOf } from "../util/text.ts";
-import type { ProbeSettings, Target } from "./options.ts";
-import type { ProbeErrors } from "./report.ts";
-
-/** What a probe needs of a connection; a `Deno.Conn` has it. */
-export type ProbeWire = Pick<
-  Deno.Conn,
-  "read" | "write" | "closeWrite" | "close"
->;
-
-/** What is trusted, besides the roots of the system. */
-export type Trust = Pick<ProbeSettings, "caCert" | "fingerprint">;
+import type { Target } from "./options.ts";
+import type { ProbeErrors } from "./tally.ts";
+import type { ProbeWire, Trust } from "./wire.ts";
 
 /**
  * Opens a stream connection.
@@ -50,9 +43,8 @@ export async function connect(
 export function showTarget(
   { transport, hostname, port, path }: Target,
 ): string {
-  if (transport === "unix") return `unix:${path}`;
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `${transport}://${host}:${port}`;
+  const address = { hostname, port, ...transport === "unix" && { path } };
+  return listenerName(transport, address);
 }
 
 /** How the system's errors are counted; all others end the probe. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { drawSeed } from "../util/random.ts";
 import type { Transport } from "../net/transport.ts";
 import { describeRange, inRange, show } from "../util/check.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
@@ -338,8 +339,4 @@ function readTarget(address: string): Target {
     if (port === 0) throw new Error("nothing listens on port 0");
   }
   return { transport, hostname, port, path };
-}
-
-function drawSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

@@ -5,21 +5,7 @@
  */
 
 import type { LatencyHistogram } from "./latency_histogram.ts";
-import type { Tally } from "./tally.ts";
-
-/** How often what went wrong. */
-export interface ProbeErrors {
-  /** Lines whose answer did not come before the end of the stream. */
-  lost: number;
-  /** Answers that were changed, doubled, out of order or somebody else's. */
-  wrong: number;
-  /** Lines, or connections, that were not answered in time. */
-  timeout: number;
-  /** Connections that were refused. */
-  refused: number;
-  /** Lines under way when their connection was reset. */
-  reset: number;
-}
+import type { ProbeErrors, Tally } from "./tally.ts";
 
 /** Times in milliseconds; null where there was nothing to measure. */
 export interface ProbeTimes {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { ProbeWire } from "./wire.ts";
 import { pause } from "../util/async.ts";
 import { Client, type ClientContext, type LineSource } from "./client.ts";
 import {
@@ -12,7 +13,6 @@ import {
   causeOf,
   connect,
   kindOf,
-  type ProbeWire,
   showTarget,
 } from "./connect.ts";
 import { DatagramClient } from "./datagram_client.ts";

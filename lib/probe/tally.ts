@@ -5,7 +5,20 @@
  */
 
 import { LatencyHistogram } from "./latency_histogram.ts";
-import type { ProbeErrors } from "./report.ts";
+
+/** How often what went wrong. */
+export interface ProbeErrors {
+  /** Lines whose answer did not come before the end of the stream. */
+  lost: number;
+  /** Answers that were changed, doubled, out of order or somebody else's. */
+  wrong: number;
+  /** Lines, or connections, that were not answered in time. */
+  timeout: number;
+  /** Connections that were refused. */
+  refused: number;
+  /** Lines under way when their connection was reset. */
+  reset: number;
+}
 
 /** Counts for all connections of a probe. */
 export class Tally {

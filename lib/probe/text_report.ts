@@ -4,6 +4,7 @@
  * @module
  */
 
+import { wrap } from "../util/text.ts";
 import { bar, bins, sparkline } from "./plot.ts";
 import type { ProbeSettings } from "./options.ts";
 import {
@@ -157,17 +158,6 @@ function histogram(
 
 function row(label: string, value: string): string {
   return `${label.padEnd(LABEL)} ${value}`;
-}
-
-/** Breaks text between words, so that it fits. */
-function wrap(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    if (line && line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
-  }
-  return lines;
 }
 
 /** What is seen of coloured text. */

@@ -7,7 +7,7 @@
 
 import tls from "node:tls";
 import { reasonOf } from "../util/text.ts";
-import type { ProbeWire, Trust } from "./connect.ts";
+import type { ProbeWire, Trust } from "./wire.ts";
 import type { Target } from "./options.ts";
 
 /** Bytes that are held before the socket is no longer read. */

@@ -5,7 +5,7 @@
  */
 
 import { plural, showCount, showTime } from "./quantities.ts";
-import type { ProbeErrors } from "./report.ts";
+import type { ProbeErrors } from "./tally.ts";
 import type { ProbeResult } from "./runner.ts";
 
 /** What went wrong, or that nothing did: for the last line, and the exit code. */

@@ -5,10 +5,9 @@
  */
 
 import type { AdminSource } from "../admin/source.ts";
-import { type Address, showAddress } from "../net/address.ts";
+import { showAddress } from "../net/address.ts";
 import type { Settings } from "../options/options.ts";
 import type { Connections } from "./connections.ts";
-import deno from "../../deno.json" with { type: "json" };
 
 /** What is told, but for who tells it. */
 export type Observed = Omit<AdminSource, "name" | "version">;
@@ -16,16 +15,6 @@ export type Observed = Omit<AdminSource, "name" | "version">;
 /** What is closed after everything else. */
 export interface AsyncClosable {
   close(): Promise<void>;
-}
-
-/** What a tree supervises, and how it is seen: a server, or workers. */
-export interface Branch {
-  /** The addresses of all listeners. */
-  readonly addrs: readonly Address[];
-  /** What it tells of itself. */
-  readonly observed: Observed;
-  /** What is closed after the last connection. */
-  readonly admin: AsyncClosable | undefined;
 }
 
 /**
@@ -39,8 +28,12 @@ export async function startAdmin(
 ): Promise<AsyncClosable | undefined> {
   if (!admin) return undefined;
   const { AdminServer } = await import("../admin/server.ts");
-  const { version } = deno;
-  const server = await AdminServer.start(admin, { name, version, ...observed });
+  const { VERSION } = await import("../util/version.ts");
+  const server = await AdminServer.start(admin, {
+    name,
+    version: VERSION,
+    ...observed,
+  });
   onEvent({ type: "admin", url: `http://${showAddress(server.addr)}` });
   return server;
 }

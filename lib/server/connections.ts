@@ -20,7 +20,7 @@ import {
 } from "../telemetry/snapshot.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
-import { drain } from "./drain.ts";
+import { drain, KERNEL_HOLDS } from "./drain.ts";
 import { type EndEvent, ServedConnection } from "./served_connection.ts";
 import { makeService, type Service } from "./service.ts";
 
@@ -38,8 +38,6 @@ const LIMIT_EPISODE = 1000;
 
 /** The open connections of a server, over all of its listeners. */
 export class Connections {
-  /** When the first of them could come. */
-  readonly since: Date = new Date();
   /** One for each listener, in their order. */
   readonly services: Service[] = [];
   /** Whether all listeners are open. */
@@ -57,6 +55,7 @@ export class Connections {
   #atLimit = false;
   #limitTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #draining = new AbortController();
+  readonly #heldBy: Promise<void>[] = [];
   #drained: Promise<void> | undefined;
 
   /** @param counters What counts, if another thread is to see it. */
@@ -86,9 +85,6 @@ export class Connections {
           draining: this.#draining.signal,
         }),
       );
-    }
-    if (sweepSeconds > 0) {
-      this.#sweeper = setInterval(() => this.#sweep(), sweepSeconds * 1000);
     }
   }
 
@@ -125,6 +121,11 @@ export class Connections {
     return (this.#vacancy ??= Promise.withResolvers()).promise;
   }
 
+  /** Lets no drain settle before `work` has. */
+  holdDrain(work: Promise<void>): void {
+    this.#heldBy.push(work);
+  }
+
   /** Serves a connection as a child of its own. */
   serve(wire: RawWire, service: Service): void {
     const connection = new ServedConnection(
@@ -133,7 +134,8 @@ export class Connections {
       (connection, event) => this.#ended(connection, event),
     );
     this.#open.add(connection);
-    if (this.#drained) connection.socket.beginDrain(0);
+    if (this.#drained) connection.socket.beginDrain(KERNEL_HOLDS);
+    else this.#sweeper ??= this.#startSweeper();
     this.#children.startChild(connection);
   }
 
@@ -152,6 +154,16 @@ export class Connections {
     if (this.#open.size === 0) this.#emptied?.resolve();
     if (this.#atLimit) this.#limitTimer ??= this.#tellLimitOver();
     this.#settings.onEvent(event);
+  }
+
+  /**
+   * Not before there is something to sweep: the first timer of a program takes
+   * the runtime 10 ms, and a server is sooner ready without it.
+   */
+  #startSweeper(): ReturnType<typeof setInterval> | undefined {
+    const seconds = sweepSecondsOf(this.#settings);
+    if (seconds === 0) return undefined;
+    return setInterval(() => this.#sweep(), seconds * 1000);
   }
 
   /** Closes the connections on which no byte has moved for too long. */
@@ -181,6 +193,7 @@ export class Connections {
         timeout: shutdownTimeout,
       });
     }
+    await Promise.all(this.#heldBy);
     clearInterval(this.#sweeper);
     clearTimeout(this.#limitTimer);
     await this.#children.shutdown();
@@ -204,7 +217,7 @@ export class Connections {
       this.#settings.onEvent({
         type: "limit",
         reached: false,
-        connections: this.#open.size,
+        connections: this.#settings.maxConnections,
       });
     }, LIMIT_EPISODE);
   }

@@ -16,6 +16,9 @@ const DATAGRAMS_PER_TURN = 32;
 /** Most bytes that wait to go back late; more is dropped, as networks do. */
 const MAX_DELAYED = 1024 * 1024;
 
+/** Most datagrams that do: one that is empty takes memory too. */
+const MAX_DELAYED_DATAGRAMS = 8192;
+
 /** Milliseconds to wait after an error, lest one that stays uses up a core. */
 const ERROR_PAUSE = 10;
 
@@ -28,6 +31,7 @@ export class Datagrams {
   /** Settles when all datagrams have gone back that wait. */
   #delayed = Promise.resolve();
   #delayedBytes = 0;
+  #delayedDatagrams = 0;
   #count = 0;
 
   constructor(socket: Deno.DatagramConn, service: Service) {
@@ -94,8 +98,11 @@ export class Datagrams {
   }
 
   #sendLater(bytes: Uint8Array, source: Deno.NetAddr, delay: number): void {
-    if (this.#delayedBytes + bytes.length > MAX_DELAYED) return;
+    const fits = this.#delayedBytes + bytes.length <= MAX_DELAYED &&
+      this.#delayedDatagrams < MAX_DELAYED_DATAGRAMS;
+    if (!fits) return;
     this.#delayedBytes += bytes.length;
+    this.#delayedDatagrams++;
     const due = performance.now() + delay * 1000;
     // One after the other, so that order holds.
     this.#delayed = this.#delayed
@@ -104,6 +111,7 @@ export class Datagrams {
       .catch(() => {})
       .then(() => {
         this.#delayedBytes -= bytes.length;
+        this.#delayedDatagrams--;
       });
   }
 

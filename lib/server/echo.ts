@@ -4,13 +4,24 @@
  * @module
  */
 
-import type { Handler } from "../connection/connection.ts";
+import type { Connection, Handler } from "../connection/connection.ts";
 import { LineStream } from "../lines/line_stream.ts";
 import {
   type EchoServerOptions,
   type ListenerSettings,
   resolve,
 } from "../options/options.ts";
+
+/** A handler that knows which connection of its listener it serves. */
+export type NumberedHandler = (
+  connection: Connection,
+  served: {
+    /** Counts the connections of the listener, from 1. */
+    readonly number: number;
+    /** Seconds since it was accepted. */
+    readonly seconds: number;
+  },
+) => Promise<void>;
 
 /** Options of {@linkcode echo}. */
 export type EchoOptions = Pick<EchoServerOptions, "mode" | "maxLineLength">;

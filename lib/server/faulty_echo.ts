@@ -8,12 +8,13 @@ import type { Connection } from "../connection/connection.ts";
 import { blackhole } from "../faults/blackhole.ts";
 import {
   blackholeSeconds,
+  type FaultSettings,
   faultStages,
-  type SeededFaults,
+  seeded,
 } from "../faults/faults.ts";
 import { LineStream } from "../lines/line_stream.ts";
 import type { ListenerSettings } from "../options/options.ts";
-import type { NumberedHandler } from "./service.ts";
+import type { NumberedHandler } from "./echo.ts";
 
 /**
  * Makes the handler of a listener with faults: they stand between the lines and
@@ -21,9 +22,10 @@ import type { NumberedHandler } from "./service.ts";
  */
 export function faultyEcho(
   { mode, maxLineLength }: ListenerSettings,
-  faults: SeededFaults,
+  settings: FaultSettings,
   draining: AbortSignal,
 ): NumberedHandler {
+  const faults = seeded(settings);
   const bytes = (connection: Connection) =>
     mode === "raw"
       ? connection.readable

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { drawSeed } from "../util/random.ts";
+import { listenerName } from "../net/address.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 
 /**
@@ -25,27 +25,32 @@ async function withCertificate(settings: Settings): Promise<Settings> {
   const { checkCertificate, fingerprint, makeCertificate } = await import(
     "../net/certificate.ts"
   );
-  const { cert, key } = settings.tlsCert && settings.tlsKey
-    ? { cert: settings.tlsCert, key: settings.tlsKey }
-    : await makeCertificate(tls.map(({ host }) => host));
+  const { tlsCert, tlsKey } = settings;
+  if (tlsCert && tlsKey) {
+    await checkCertificate(tlsCert, tlsKey);
+    return settings;
+  }
+  const { cert, key } = await makeCertificate(tls.map(({ host }) => host));
   await checkCertificate(cert, key);
   onEvent({ type: "certificate", fingerprint: await fingerprint(cert) });
   return { ...settings, tlsCert: cert, tlsKey: key };
 }
 
-function withSeeds(settings: Settings): Settings {
+async function withSeeds(settings: Settings): Promise<Settings> {
+  if (!settings.listeners.some(({ faults }) => faults)) return settings;
+  const { drawSeed } = await import("../util/random.ts");
   const listeners = settings.listeners.map((listener) => {
     const { faults } = listener;
     if (!faults || faults.seed !== undefined) return listener;
     const seed = drawSeed();
-    settings.onEvent({ type: "seed", listener: nameOf(listener), seed });
+    settings.onEvent({ type: "seed", listener: askedFor(listener), seed });
     return { ...listener, faults: { ...faults, seed } };
   });
   return { ...settings, listeners };
 }
 
-/** As it was asked for: it has no port of its own yet. */
-function nameOf({ transport, host, port, path }: ListenerSettings): string {
-  if (transport === "unix") return `unix:${path}`;
-  return `${transport}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+/** A listener's name before it has a port of its own. */
+function askedFor({ transport, host, port, path }: ListenerSettings): string {
+  const address = { hostname: host, port, ...transport === "unix" && { path } };
+  return listenerName(transport, address);
 }

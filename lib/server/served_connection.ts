@@ -144,7 +144,7 @@ export class ServedConnection implements ChildSpec {
     const { service: { rules }, socket } = this;
     const admission = await admit(socket.wire, rules, socket.signal);
     if ("rejected" in admission) {
-      if (rules.proxy) this.#client = admission.client;
+      this.#identify(admission.client);
       this.#reject(admission.rejected, admission.detail);
       return false;
     }
@@ -154,9 +154,15 @@ export class ServedConnection implements ChildSpec {
     }
     this.#leave = admission.leave;
     if (this.#ended) admission.leave();
-    if (rules.proxy) this.#client = admission.client;
+    this.#identify(admission.client);
     socket.wire = withReadAhead(admission.wire, admission.readAhead);
     return !this.#ended;
+  }
+
+  /** Keeps the client's address where it is not the peer's. */
+  #identify(client: Address): void {
+    if (!this.service.rules.proxy) return;
+    if (showAddress(client) !== showAddress(this.peer)) this.#client = client;
   }
 
   #reject(reason: RejectReason, detail: string): void {

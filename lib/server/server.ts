@@ -16,7 +16,7 @@ import { deferred, untilSettledOrAborted } from "../util/async.ts";
 import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
 import { bindAll, type Bound, closeAll, type PortSharing } from "./bind.ts";
 import { Connections } from "./connections.ts";
-import { Datagrams } from "./datagrams.ts";
+import type { Datagrams } from "./datagrams.ts";
 import { prepare } from "./prepare.ts";
 import type { Service } from "./service.ts";
 
@@ -33,6 +33,8 @@ export interface TreeParts {
 interface ServerParts extends TreeParts {
   settings: Settings;
   bound: readonly Bound[];
+  /** What serves UDP; loaded only for that. */
+  datagrams?: typeof Datagrams | undefined;
 }
 
 /**
@@ -83,7 +85,7 @@ export class EchoServer {
   readonly #finish = deferred<void>();
 
   private constructor(parts: ServerParts) {
-    const { settings, bound, connections, admin } = parts;
+    const { settings, bound, connections, admin, datagrams } = parts;
     this.#settings = settings;
     this.#bound = bound;
     this.#admin = admin;
@@ -91,7 +93,7 @@ export class EchoServer {
     this.addrs = bound.map(({ addr }) => addr);
     this.addr = this.addrs[0]!;
     this.finished = this.#finish.promise;
-    this.#start();
+    this.#start(datagrams);
     connections.ready = true;
   }
 
@@ -140,11 +142,12 @@ export class EchoServer {
     const bound = await bindAll(settings, sharing);
     try {
       await connections.addServices(bound);
+      const datagrams = await datagramsFor(settings);
+      return new EchoServer({ settings, bound, connections, admin, datagrams });
     } catch (error) {
       closeAll(bound);
       throw error;
     }
-    return new EchoServer({ settings, bound, connections, admin });
   }
 
   /**
@@ -168,10 +171,10 @@ export class EchoServer {
   }
 
   /**
-   * Stops listening, at once. Connections are served on.
+   * Stops listening, at once. Connections are served on, and datagrams that are
+   * delayed still go back: a drain waits for them.
    *
-   * @returns Settles when the system has closed every listener, and datagrams
-   * that were delayed have been sent.
+   * @returns Settles when the system has closed every listener.
    *
    * @ignore
    */
@@ -182,14 +185,12 @@ export class EchoServer {
       for (const { settings, socket } of this.#bound) {
         if (settings.transport !== "udp") socket?.close();
       }
+      const { shutdownTimeout } = this.#settings;
+      for (const datagrams of this.#datagrams) {
+        this.connections.holdDrain(datagrams.shutdown(shutdownTimeout));
+      }
     }
-    const { shutdownTimeout } = this.#settings;
-    await Promise.all([
-      ...this.#accepting,
-      ...this.#datagrams.map((datagrams) =>
-        datagrams.shutdown(shutdownTimeout)
-      ),
-    ]);
+    await Promise.all(this.#accepting);
   }
 
   /**
@@ -201,9 +202,8 @@ export class EchoServer {
    * its connection was closed is not waited for.
    */
   async shutdown(): Promise<void> {
-    const closed = this.close();
+    await this.close();
     await this.connections.drain();
-    await closed;
     await this.#admin?.close();
     this.#finish.resolve();
   }
@@ -214,7 +214,7 @@ export class EchoServer {
   }
 
   /** Announces every listener, and serves it. */
-  #start(): void {
+  #start(UdpServer: typeof Datagrams | undefined): void {
     const { onEvent } = this.#settings;
     for (const { addr, name } of this.#bound) {
       onEvent({ type: "listening", addr, listener: name });
@@ -223,7 +223,7 @@ export class EchoServer {
       if (!socket) continue;
       const service = this.connections.services[index]!;
       if (settings.transport === "udp") {
-        const datagrams = new Datagrams(socket as Deno.DatagramConn, service);
+        const datagrams = new UdpServer!(socket as Deno.DatagramConn, service);
         this.#datagrams.push(datagrams);
       } else {
         this.#accepting.push(this.#accept(socket as Listener, service));
@@ -261,4 +261,12 @@ export class EchoServer {
       connections.serve(wire, service);
     }
   }
+}
+
+/** What serves UDP, if there is any. */
+async function datagramsFor(
+  { listeners }: Settings,
+): Promise<typeof Datagrams | undefined> {
+  if (!listeners.some(({ transport }) => transport === "udp")) return undefined;
+  return (await import("./datagrams.ts")).Datagrams;
 }

@@ -6,33 +6,16 @@
 
 import type { AdmissionRules } from "../connection/admission.ts";
 import type { Access } from "../connection/access.ts";
-import type { Connection } from "../connection/connection.ts";
 import {
   type Pulse,
   SLOWEST_READER,
   type SocketContext,
 } from "../connection/socket.ts";
-import type {
-  DatagramFaults,
-  FaultSettings,
-  SeededFaults,
-} from "../faults/faults.ts";
+import type { DatagramFaults } from "../faults/faults.ts";
 import { CidrSet } from "../net/cidr.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 import type { Counters } from "../telemetry/counters.ts";
-import { seedOf } from "../util/random.ts";
-import { echoOf } from "./echo.ts";
-
-/** A handler that knows which connection of its listener it serves. */
-export type NumberedHandler = (
-  connection: Connection,
-  served: {
-    /** Counts the connections of the listener, from 1. */
-    readonly number: number;
-    /** Seconds since it was accepted. */
-    readonly seconds: number;
-  },
-) => Promise<void>;
+import { echoOf, type NumberedHandler } from "./echo.ts";
 
 /** One listener as its connections see it. It outlives the listener. */
 export interface Service {
@@ -111,17 +94,13 @@ async function handlerOf(
   if (handler) return (connection) => handler(connection);
   if (!settings.faults) return echoOf(settings);
   const { faultyEcho } = await import("./faulty_echo.ts");
-  return faultyEcho(settings, seeded(settings.faults), draining);
+  return faultyEcho(settings, settings.faults, draining);
 }
 
 async function datagramFaultsOf(
   { transport, faults }: ListenerSettings,
 ): Promise<DatagramFaults | undefined> {
   if (transport !== "udp" || !faults) return undefined;
-  const { datagramFaults } = await import("../faults/faults.ts");
+  const { datagramFaults, seeded } = await import("../faults/faults.ts");
   return datagramFaults(seeded(faults));
-}
-
-function seeded(faults: FaultSettings): SeededFaults {
-  return { ...faults, seed: seedOf(faults.seed) };
 }

@@ -140,24 +140,6 @@ export interface Totals {
   datagramsOut?: number;
 }
 
-/** The totals before anything is served. */
-export const NO_TOTALS: Totals = {
-  connections: 0,
-  passedOver: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-};
-
-/** The totals of two servers together. */
-export function sum(one: Totals, other: Totals): Totals {
-  const total: Totals = { ...one };
-  for (const [key, value] of Object.entries(other)) {
-    const name = key as keyof Totals;
-    total[name] = (total[name] ?? 0) + value;
-  }
-  return total;
-}
-
 /** A shutdown has ended. */
 export interface StopEvent extends Totals {
   /** Tells the events apart. */

@@ -10,7 +10,7 @@ import {
   resolve,
   type Settings,
 } from "../options/options.ts";
-import { type Branch, observe, startAdmin } from "../server/admin.ts";
+import { observe, startAdmin } from "../server/admin.ts";
 import { Connections } from "../server/connections.ts";
 import { prepare } from "../server/prepare.ts";
 import type { EchoServer } from "../server/server.ts";
@@ -18,7 +18,8 @@ import { totalsOf } from "../telemetry/snapshot.ts";
 import { untilAborted, untilSettledOrAborted } from "../util/async.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
-import { superviseWorkers, type WorkerPlatform } from "./worker_pool.ts";
+import type { Branch } from "./branch.ts";
+import type { SuperviseOptions, WorkerPlatform } from "./worker_pool.ts";
 
 /**
  * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends
@@ -141,7 +142,7 @@ export class EchoSupervisor {
     });
     const branch = prepared.workers === 1
       ? await superviseServer(supervisor, Server, prepared, () => restarts)
-      : await superviseWorkers(supervisor, prepared, {
+      : await superviseThreads(supervisor, prepared, {
         restarts: () => restarts,
         signal,
         platform,
@@ -181,6 +182,16 @@ export class EchoSupervisor {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
   }
+}
+
+/** The tree of several threads, which is loaded only for those. */
+async function superviseThreads(
+  supervisor: Supervisor,
+  settings: Settings,
+  options: SuperviseOptions,
+): Promise<Branch> {
+  const { superviseWorkers } = await import("./worker_pool.ts");
+  return await superviseWorkers(supervisor, settings, options);
 }
 
 /**

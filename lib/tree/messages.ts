@@ -6,7 +6,7 @@
 
 import type { Settings } from "../options/options.ts";
 
-import { Counters } from "../telemetry/counters.ts";
+import { Counters, type ListenerSnapshot } from "../telemetry/counters.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import type { OpenSnapshot } from "../telemetry/snapshot.ts";
 
@@ -73,6 +73,8 @@ export interface SnapshotReport {
   type: "snapshot";
   id: number;
   open: OpenSnapshot;
+  /** What each listener has served at the same moment, in order. */
+  listeners: ListenerSnapshot[];
 }
 
 /** It cannot start, or cannot go on. */

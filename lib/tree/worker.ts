@@ -4,7 +4,6 @@
  * @module
  */
 
-/// <reference lib="deno.worker" />
 import { findFree } from "../server/bind.ts";
 import { Connections } from "../server/connections.ts";
 import { EchoServer } from "../server/server.ts";
@@ -16,6 +15,11 @@ import {
   type Report,
   type ServeOrder,
 } from "./messages.ts";
+
+/** The thread: what every program has, and the way to the tree. */
+declare const self:
+  & typeof globalThis
+  & Pick<Worker, "onmessage" | "postMessage">;
 
 let starting: Promise<EchoServer> | undefined;
 let events: ServerEvent[] = [];
@@ -46,24 +50,29 @@ self.addEventListener("unhandledrejection", (event) => {
 });
 
 async function serve(order: ServeOrder): Promise<void> {
-  const settings = { ...order.settings, onEvent: hear };
-  // Alone, it finds out whether somebody listens. Until it shares the ports, a
-  // few microseconds later, only who does the same just then goes unnoticed.
-  if (order.claimsPorts) await findFree(settings);
-  const counters = countersIn(order.counters);
-  const connections = new Connections(settings, counters);
-  const sharing = { first: order.first };
-  starting = EchoServer.startWith(settings, { connections, sharing });
+  // At once: an order to drain may come before it has started.
+  starting = start(order);
   const server = await starting;
   report({ type: "listening" });
   await server.finished;
 }
 
+async function start(order: ServeOrder): Promise<EchoServer> {
+  const settings = { ...order.settings, onEvent: hear };
+  // Alone, it finds out whether somebody listens. Until it shares the ports, a
+  // few microseconds later, another program that does the same goes unnoticed.
+  if (order.claimsPorts) await findFree(settings);
+  const connections = new Connections(settings, countersIn(order.counters));
+  const sharing = { first: order.first };
+  return await EchoServer.startWith(settings, { connections, sharing });
+}
+
 async function answer(id: number, limit: number): Promise<void> {
   const server = await starting;
   if (!server) return;
-  const open = server.connections.snapshot(limit);
-  report({ type: "snapshot", id, open });
+  const { connections } = server;
+  const open = connections.snapshot(limit);
+  report({ type: "snapshot", id, open, listeners: connections.snapshots() });
 }
 
 /** Hears an event of the server: what all workers have in common is reported. */

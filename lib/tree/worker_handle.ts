@@ -5,9 +5,8 @@
  */
 
 import type { ServerEvent } from "../telemetry/events.ts";
-import type { OpenSnapshot } from "../telemetry/snapshot.ts";
 import { deferred } from "../util/async.ts";
-import type { Order, Report, ServeOrder } from "./messages.ts";
+import type { Order, Report, ServeOrder, SnapshotReport } from "./messages.ts";
 
 /** Milliseconds that a worker has to say what is open. */
 const SNAPSHOT_TIMEOUT = 1000;
@@ -33,7 +32,7 @@ export class WorkerHandle {
 
   readonly #thread: WorkerThread;
   readonly #onEvent: (event: ServerEvent) => void;
-  readonly #snapshots = new Map<number, (open?: OpenSnapshot) => void>();
+  readonly #snapshots = new Map<number, (report?: SnapshotReport) => void>();
   #lastSnapshot = 0;
   #ended = false;
 
@@ -57,13 +56,18 @@ export class WorkerHandle {
     this.#order(order);
   }
 
+  /** Whether its thread has ended. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Tells it to stop listening and to drain its connections. */
   drain(): void {
     this.#order({ type: "drain" });
   }
 
   /**
-   * What is open in it, and at most `limit` connections of it.
+   * What it serves and has served, and at most `limit` connections of it.
    *
    * @param timeout Milliseconds that it has to say so.
    * @returns Nothing if it does not, or is dead.
@@ -71,19 +75,19 @@ export class WorkerHandle {
   async snapshot(
     limit: number,
     timeout = SNAPSHOT_TIMEOUT,
-  ): Promise<OpenSnapshot | undefined> {
+  ): Promise<SnapshotReport | undefined> {
     if (this.#ended) return undefined;
     const id = ++this.#lastSnapshot;
     const { promise, resolve } = Promise.withResolvers<
-      OpenSnapshot | undefined
+      SnapshotReport | undefined
     >();
     this.#snapshots.set(id, resolve);
     const timer = setTimeout(() => resolve(undefined), timeout);
     this.#order({ type: "snapshot", id, limit });
-    const open = await promise;
+    const report = await promise;
     clearTimeout(timer);
     this.#snapshots.delete(id);
-    return open;
+    return report;
   }
 
   #order(order: Order): void {
@@ -100,7 +104,7 @@ export class WorkerHandle {
       case "draining":
         return this.#draining.resolve(report.connections);
       case "snapshot":
-        return this.#snapshots.get(report.id)?.(report.open);
+        return this.#snapshots.get(report.id)?.(report);
       case "stopped":
         this.#terminate();
         return this.#finished.resolve();
@@ -110,6 +114,11 @@ export class WorkerHandle {
   }
 
   /** Ends the thread at once, and with it its connections. */
+  terminate(): void {
+    this.#terminate();
+    this.#finished.resolve();
+  }
+
   #terminate(): void {
     this.#ended = true;
     this.#thread.terminate();

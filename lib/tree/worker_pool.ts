@@ -6,9 +6,13 @@
  */
 
 import type { Settings } from "../options/options.ts";
-import { type Branch, type Observed, startAdmin } from "../server/admin.ts";
+import { type Observed, startAdmin } from "../server/admin.ts";
 import { type Bound, findFree } from "../server/bind.ts";
-import { type Counters, sumSnapshots } from "../telemetry/counters.ts";
+import {
+  type Counters,
+  type ListenerSnapshot,
+  sumSnapshots,
+} from "../telemetry/counters.ts";
 import {
   type ConnectionInfo,
   type NamedSnapshot,
@@ -16,6 +20,7 @@ import {
 } from "../telemetry/snapshot.ts";
 import { pause, untilSettledOrAborted } from "../util/async.ts";
 import type { Supervisor } from "../util/supervisor.ts";
+import type { Branch } from "./branch.ts";
 import { counterMemory, countersIn, type WorkerSettings } from "./messages.ts";
 import {
   requireDescriptors,
@@ -26,6 +31,9 @@ import {
   WORKER_URL,
 } from "./requirements.ts";
 import { WorkerHandle, type WorkerThread } from "./worker_handle.ts";
+
+/** Seconds beyond its drain that a worker has to end. */
+const STOP_MARGIN = 1;
 
 /** Milliseconds until another try where there was too little for a worker. */
 const SHORTAGE_PAUSE = 100;
@@ -124,6 +132,8 @@ export class WorkerPool {
   /** Where each worker counts, also when it is started again. */
   readonly #memory: SharedArrayBuffer[];
   readonly #counters: Counters[][];
+  /** What each worker has said last. */
+  readonly #last: ListenerSnapshot[][] = [];
   readonly #alive = new Map<number, WorkerHandle>();
   readonly #stopping = new AbortController();
   #ready = false;
@@ -189,23 +199,36 @@ export class WorkerPool {
 
   /** What is served and has been, and at most `limit` of the connections. */
   async snapshot(limit: number): Promise<PoolSnapshot> {
-    const open = await Promise.all(
+    const reports = await Promise.all(
       this.#counters.map((_, index) => this.#alive.get(index)?.snapshot(limit)),
     );
-    const listeners = this.#bound.map(({ name }, listener) => ({
-      listener: name,
-      ...this.#counters
-        .map((of, worker) =>
-          of[listener]!.snapshot(open[worker]?.bytes[listener])
-        )
-        .reduce(sumSnapshots),
-    }));
+    for (const [index, report] of reports.entries()) {
+      if (report) this.#last[index] = report.listeners;
+    }
+    const served = this.#counters.map((_, index) => this.#servedBy(index));
     return {
-      listeners,
-      total: open.reduce((sum, worker) => sum + (worker?.total ?? 0), 0),
-      connections: open.flatMap((worker) => worker?.connections ?? [])
+      listeners: this.#bound.map(({ name }, at) => ({
+        listener: name,
+        ...served.map((listeners) => listeners[at]!).reduce(sumSnapshots),
+      })),
+      total: reports.reduce(
+        (sum, report) => sum + (report?.open.total ?? 0),
+        0,
+      ),
+      connections: reports.flatMap((report) => report?.open.connections ?? [])
         .slice(0, limit),
     };
+  }
+
+  /**
+   * What a worker has served: as it last said, since its open connections and
+   * its counters belong to one moment, or as its counters say when it has ended.
+   */
+  #servedBy(index: number): ListenerSnapshot[] {
+    const worker = this.#alive.get(index);
+    const said = worker && !worker.ended ? this.#last[index] : undefined;
+    return said ??
+      this.#counters[index]!.map((counters) => counters.snapshot());
   }
 
   /**
@@ -244,7 +267,10 @@ export class WorkerPool {
     index: number,
     stopping: AbortSignal,
   ): Promise<WorkerHandle | undefined> {
-    this.#counters[index]!.forEach(closeLost);
+    const last = this.#last[index];
+    for (const [at, counters] of this.#counters[index]!.entries()) {
+      closeLost(counters, last?.[at]);
+    }
     for (let told = false; !stopping.aborted; told = true) {
       try {
         return this.#launch(index, false);
@@ -293,12 +319,28 @@ export class WorkerPool {
     this.#stopping.abort();
     const workers = [...this.#alive.values()];
     for (const worker of workers) worker.drain();
-    await Promise.allSettled(workers.map(({ finished }) => finished));
+    const over = new AbortController();
+    const stopped = Promise.allSettled(workers.map(({ finished }) => finished));
+    const { shutdownTimeout } = this.#settings;
+    await Promise.race([
+      stopped,
+      pause((shutdownTimeout + STOP_MARGIN) * 1000, over.signal),
+    ]);
+    over.abort();
+    for (const worker of workers) worker.terminate();
   }
 }
 
-/** Counts the connections that a worker's death has ended. */
-function closeLost(counters: Counters): void {
-  const { open } = counters.snapshot();
-  for (let i = 0; i < open; i++) counters.close("failed", 0, 0, 0);
+/**
+ * Counts the connections that a worker's death has ended. No counter falls below
+ * what has been seen of it.
+ */
+function closeLost(counters: Counters, last?: ListenerSnapshot): void {
+  const now = counters.snapshot();
+  let bytesIn = Math.max(0, (last?.bytesIn ?? 0) - now.bytesIn);
+  let bytesOut = Math.max(0, (last?.bytesOut ?? 0) - now.bytesOut);
+  for (let i = 0; i < now.open; i++) {
+    counters.close("failed", 0, bytesIn, bytesOut);
+    bytesIn = bytesOut = 0;
+  }
 }

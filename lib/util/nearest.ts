@@ -1,3 +1,9 @@
+/**
+ * Names that somebody may have meant.
+ *
+ * @module
+ */
+
 /** The most slips of the hand that a name may be away from what was written. */
 const MOST_SLIPS = 2;
 

@@ -6,6 +6,7 @@
 
 import net from "node:net";
 import { guard } from "./program.ts";
+import { CERTIFICATE } from "./certificate.ts";
 
 /** The bytes of a text. */
 export function bytes(text: string): Uint8Array<ArrayBuffer> {
@@ -17,12 +18,42 @@ export function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
+/** Which host and port `tcp://127.0.0.1:1050` means, or another scheme's. */
+export function netAddress(address: string): {
+  hostname: string;
+  port: number;
+} {
+  const [, hostname, port] = address.match(/^\w+:\/\/\[?(.+?)\]?:(\d+)$/)!;
+  return { hostname: hostname!, port: Number(port) };
+}
+
 /** A connection to the server, on which every wait is guarded. */
 export class Client {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Deno.Conn;
 
-  private constructor(conn: Deno.TcpConn) {
+  private constructor(conn: Deno.Conn) {
     this.#conn = conn;
+  }
+
+  /**
+   * Connects to an address as the log has it, of any transport with streams. Of
+   * TLS it trusts only the certificate of {@linkcode CERTIFICATE}.
+   */
+  static async to(address: string): Promise<Client> {
+    if (address.startsWith("unix:")) {
+      const path = address.slice("unix:".length).replace(/^@/, "\0");
+      return new Client(await Deno.connect({ transport: "unix", path }));
+    }
+    const { hostname, port } = netAddress(address);
+    if (!address.startsWith("tls:")) {
+      return await Client.connect(port, hostname);
+    }
+    const conn = await Deno.connectTls({
+      hostname,
+      port,
+      caCerts: [CERTIFICATE],
+    });
+    return new Client(conn);
   }
 
   /** Connects. */
@@ -34,7 +65,7 @@ export class Client {
 
   /** As the server sees it. */
   get localAddr(): Deno.NetAddr {
-    return this.#conn.localAddr;
+    return this.#conn.localAddr as Deno.NetAddr;
   }
 
   /** Sends all of it. */

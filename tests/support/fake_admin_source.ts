@@ -12,6 +12,7 @@ import {
   REJECT_REASONS,
 } from "../../lib/telemetry/counters.ts";
 import { Random } from "./random.ts";
+import deno from "../../deno.json" with { type: "json" };
 
 const TCP = "tcp://127.0.0.1:1050";
 const TLS = "tls://[2001:db8::7]:1051";
@@ -24,7 +25,7 @@ const OPEN = 40;
 /** Each call of {@linkcode FakeAdminSource.snapshot} is a second of its life. */
 export class FakeAdminSource implements AdminSource {
   readonly name: string;
-  readonly version = "1.0.0";
+  readonly version = deno.version;
   /** Whether it drains. */
   draining = false;
   /** Thrown in place of an answer. */

@@ -71,6 +71,30 @@ async function runtimeBefore(major: number, minor: number): Promise<boolean> {
     (Number(version[1]) - major || Number(version[2]) - minor) < 0;
 }
 
+/**
+ * Whether the executable under test carries a runtime that cannot serve TLS.
+ * Say `ignore: NO_TLS`.
+ */
+export const NO_TLS = !PROGRAM || await runtimeBefore(2, 9);
+
+if (PROGRAM && NO_TLS) {
+  console.log(
+    "Tests of TLS are ignored: the executable's runtime is older than Deno 2.9, which cannot serve it.",
+  );
+}
+
+/** Whether this machine has IPv6. Say `ignore: !IPV6`. */
+export const IPV6 = PROGRAM && hasIPv6();
+
+function hasIPv6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What a process uses. */
 export interface Usage {
   /** Bytes of memory that are resident. */
@@ -161,8 +185,41 @@ export class Program {
     const host = args.includes("--host") ? [] : ["--host", "127.0.0.1"];
     const program = Program.spawn([...host, "--port", "0", ...args], options);
     try {
-      const [, port] = await program.saw(/listening on \S+:(\d+)/);
+      const [, port] = await program.saw(
+        /(?<!admin )listening on \S+:(\d+)/,
+      );
       return Object.assign(program, { port: Number(port) });
+    } catch (error) {
+      await program[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Starts it with these listeners and waits until each has said that it
+   * listens.
+   *
+   * @returns Also where they listen, in the order in which they said so: as in
+   * its log, but with the scheme of all.
+   */
+  static async listeningAt(
+    urls: string[],
+    args: string[] = [],
+    options: ProgramOptions = {},
+  ): Promise<Program & { addresses: string[] }> {
+    const program = Program.spawn(
+      [...urls.flatMap((url) => ["--listen", url]), ...args],
+      options,
+    );
+    try {
+      const said = await program.sawTimes(
+        urls.length,
+        / info listening on (\S+)\n/,
+      );
+      const addresses = said.map(([, address]) =>
+        /^(\w+:\/\/|unix:)/.test(address!) ? address! : `tcp://${address}`
+      );
+      return Object.assign(program, { addresses });
     } catch (error) {
       await program[Symbol.asyncDispose]();
       throw error;

@@ -1,31 +1,12 @@
 /**
- * A TLS echo server with a certificate of its own, for `localhost` and
- * `127.0.0.1`, that nobody trusts. It guards nothing: its key is here to read.
+ * A TLS echo server with a certificate that nobody trusts.
  *
  * @module
  */
 
 import type net from "node:net";
 import tls from "node:tls";
-
-/** Its certificate, self-signed, for a hundred years. */
-export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBmDCCAT6gAwIBAgIUEVbWHy5/KcahsZASRUuBrd0L1EYwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNTE1NDA0OVoYDzIxMjYxMTAx
-MTU0MDQ5WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAAQQug5feUOtynZFTVy+U1tYFNEXHVyWRxEYqr/ZYf9/AJ7dx+mIRG7P
-Bq79L1utRclkOC0WluWRDBM8uw7wCnlYo2wwajAdBgNVHQ4EFgQUF1kYif1+b+22
-xmgltmabiyLVR6owHwYDVR0jBBgwFoAUF1kYif1+b+22xmgltmabiyLVR6owGgYD
-VR0RBBMwEYIJbG9jYWxob3N0hwR/AAABMAwGA1UdEwEB/wQCMAAwCgYIKoZIzj0E
-AwIDSAAwRQIgVfp51VqtJZJc12CKXOOxwz+85HMBDzC1ALkj6fUKI0wCIQCzQKjq
-d4iKnKSVnj7daO58yqvOqS8r9v1poAYWqEJJdQ==
------END CERTIFICATE-----`;
-
-const KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgNhYngYSirfFx/zD3
-z6zPMWfwwv8l+njwod07rnr2O+uhRANCAAQQug5feUOtynZFTVy+U1tYFNEXHVyW
-RxEYqr/ZYf9/AJ7dx+mIRG7PBq79L1utRclkOC0WluWRDBM8uw7wCnlY
------END PRIVATE KEY-----`;
+import { CERTIFICATE, KEY } from "./certificate.ts";
 
 /** A TLS server on a free port of 127.0.0.1. */
 export class TlsEcho {

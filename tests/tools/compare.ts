@@ -1,44 +1,36 @@
 /**
  * The server beside others: each in turn gets the same load, round after round,
  * and one table shows how many lines a second each gave back, as a ratio to
- * this one. Lines are checked.
+ * this one. The load is the probe, which compares every byte.
  *
- *     deno run --allow-all tests/compare.ts [--rounds 5] [--seconds 1]
+ *     deno run --allow-all tests/tools/compare.ts [--rounds 5] [--seconds 1]
  *
- * The load runs in this process, so no server can show more than it can take;
- * the last column, the CPU time that the server itself used for a line, has no
- * such limit. Only Linux tells it, and Deno reads it with `--allow-all` only.
+ * Servers that are not installed are left out; with all of them it takes three
+ * minutes. The load runs in this process, so no server can show more than it can
+ * take; the last column, the CPU time that the server itself used for a line,
+ * has no such limit. Only Linux tells it, and Deno reads it with `--allow-all`
+ * only.
  *
  * @module
  */
 
 import { parseArgs } from "node:util";
+import { probe } from "../../lib/mod.ts";
 
-/**
- * What is asked of a server: how many clients, and what each keeps in flight.
- */
+/** What is asked of a server. */
 interface Load {
-  name: string;
-  clients: number;
-  lineBytes: number;
-  lines: number;
+  connections: number;
+  /** Bytes of a line. */
+  size: number;
+  /** Lines that each connection has under way. */
+  inFlight: number;
 }
 
 const LOADS: Load[] = [
-  { name: "50 clients, 64 B, one line", clients: 50, lineBytes: 64, lines: 1 },
-  { name: "50 clients, 64 B, 64 lines", clients: 50, lineBytes: 64, lines: 64 },
-  {
-    name: "10 clients, 1 KiB, 64 lines",
-    clients: 10,
-    lineBytes: 1024,
-    lines: 64,
-  },
-  {
-    name: "4 clients, 64 KiB, 4 lines",
-    clients: 4,
-    lineBytes: 65_536,
-    lines: 4,
-  },
+  { connections: 50, size: 64, inFlight: 1 },
+  { connections: 50, size: 64, inFlight: 64 },
+  { connections: 10, size: 1024, inFlight: 64 },
+  { connections: 4, size: 65_536, inFlight: 4 },
 ];
 
 const NODE = `
@@ -47,6 +39,26 @@ const NODE = `
     socket.on("error", () => {});
     socket.pipe(socket);
   }).listen({ port: PORT, host: "127.0.0.1", backlog: 4096 });`;
+
+const BUN = `
+  function write(socket) {
+    while (socket.data.length > 0) {
+      const chunk = socket.data[0];
+      const count = Math.max(0, socket.write(chunk));
+      if (count < chunk.length) {
+        socket.data[0] = chunk.subarray(count);
+        return;
+      }
+      socket.data.shift();
+    }
+  }
+  Bun.listen({ hostname: "127.0.0.1", port: PORT, socket: {
+    open(socket) { socket.data = []; },
+    data(socket, chunk) { socket.data.push(Buffer.from(chunk)); write(socket); },
+    drain: write,
+    end(socket) { socket.end(); },
+    error() {},
+  } });`;
 
 const STREAMS = `
   const listener = Deno.listen({ hostname: "127.0.0.1", port: PORT, tcpBacklog: 4096 });
@@ -88,6 +100,7 @@ const SERVERS: Record<string, string[]> = {
   ],
   "Deno's streams": [Deno.execPath(), "eval", STREAMS],
   "Node": ["node", "--eval", NODE],
+  "Bun": ["bun", "--eval", BUN],
   "Elixir tutorial": ["elixir", "--eval", TUTORIAL],
   "socat": ["socat", "TCP-LISTEN:PORT,bind=127.0.0.1,fork,reuseaddr", "PIPE"],
   "ncat": [
@@ -102,9 +115,6 @@ interface Server {
   port: number;
   process: Deno.ChildProcess;
 }
-
-/** Milliseconds after which a server that gives nothing back has failed. */
-const STUCK = 5000;
 
 /** What one visit showed; NaN where the server failed. */
 interface Visit {
@@ -122,18 +132,26 @@ async function main(): Promise<void> {
       seconds: { type: "string", default: "1" },
     },
   });
+  const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
   const servers: Server[] = [];
   try {
     for (const [name, command] of Object.entries(SERVERS)) {
       const server = await start(name, command);
       if (server) servers.push(server);
     }
+    const visits = LOADS.length * rounds * servers.length;
+    console.log(
+      `This takes ${Math.ceil(visits * seconds)} seconds or so.`,
+    );
     for (const load of LOADS) {
-      console.log(`\n${load.name} in flight`);
+      const { connections, size, inFlight } = load;
+      console.log(
+        `\n${connections} clients, lines of ${size} bytes, ${inFlight} in flight`,
+      );
       const visits = new Map(servers.map(({ name }) => [name, [] as Visit[]]));
-      for (let round = 0; round < Number(values.rounds); round++) {
+      for (let round = 0; round < rounds; round++) {
         for (const server of servers) {
-          const visit = await visitOf(server, load, Number(values.seconds));
+          const visit = await visitOf(server, load, seconds);
           visits.get(server.name)!.push(visit);
         }
       }
@@ -185,65 +203,19 @@ function freePort(): number {
 }
 
 async function visitOf(
-  server: Server,
+  { port, process: { pid } }: Server,
   load: Load,
-  seconds: number,
+  duration: number,
 ): Promise<Visit> {
-  const { clients, lineBytes, lines } = load;
-  const batch = new Uint8Array(lineBytes * lines).fill(0x61);
-  for (let end = lineBytes; end <= batch.length; end += lineBytes) {
-    batch[end - 1] = 0x0a;
-  }
-  const cpuBefore = cpuSeconds(server.process.pid);
-  const start = performance.now();
-  const end = start + seconds * 1000;
-  const batches = await Promise.allSettled(
-    Array.from({ length: clients }, () => client(server.port, batch, end)),
-  );
-  const took = (performance.now() - start) / 1000;
-  const done = lines * batches.reduce((sum, batch) => {
-    return sum + (batch.status === "fulfilled" ? batch.value : NaN);
-  }, 0);
-  const cpu = cpuSeconds(server.process.pid) - cpuBefore;
-  return { linesPerSecond: done / took, cpuPerLine: cpu / done * 1e6 };
-}
-
-/** Sends a batch, waits until it is back, and so on. */
-async function client(
-  port: number,
-  batch: Uint8Array,
-  end: number,
-): Promise<number> {
-  using connection = await Deno.connect({ port, hostname: "127.0.0.1" });
-  connection.setNoDelay(true);
-  using _guard = closeAt(end + STUCK, connection);
-  const echoed = new Uint8Array(batch.length);
-  let batches = 0;
-  while (performance.now() < end) {
-    const sending = send(connection, batch);
-    for (let got = 0; got < batch.length;) {
-      const count = await connection.read(echoed.subarray(got));
-      if (count === null) throw new Error("the server closed a connection");
-      got += count;
+  const before = cpuSeconds(pid);
+  const report = await probe(`127.0.0.1:${port}`, { ...load, duration });
+  const cpu = cpuSeconds(pid) - before;
+  return report.ok
+    ? {
+      linesPerSecond: report.lines_per_second,
+      cpuPerLine: cpu / report.lines * 1e6,
     }
-    await sending;
-    if (echoed[0] !== batch[0] || echoed.at(-1) !== batch.at(-1)) {
-      throw new Error("the server changed a line");
-    }
-    batches++;
-  }
-  return batches;
-}
-
-function closeAt(time: number, connection: Deno.Conn): Disposable {
-  const timer = setTimeout(() => connection.close(), time - performance.now());
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
-}
-
-async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) {
-    rest = rest.subarray(await connection.write(rest));
-  }
+    : { linesPerSecond: NaN, cpuPerLine: NaN };
 }
 
 /**
@@ -280,7 +252,7 @@ function printTable(visits: Map<string, Visit[]>): void {
     const cpu = of(name, "cpuPerLine");
     console.log(
       Number.isNaN(rate)
-        ? `  ${name.padEnd(16)} gave less back than it was sent`
+        ? `  ${name.padEnd(16)} did not give back what it was sent`
         : `  ${name.padEnd(16)} ${(rate / reference).toFixed(2).padStart(5)}` +
           ` ${Math.round(rate).toLocaleString("en").padStart(10)}` +
           ` ${Number.isNaN(cpu) ? "" : cpu.toFixed(2).padStart(15)}`,

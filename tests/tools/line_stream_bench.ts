@@ -1,5 +1,5 @@
 /**
- * Bytes a second through the line splitter, over both roads of the pipe.
+ * Bytes a second through the line splitter: fused, and by the platform's streams.
  *
  * @module
  */

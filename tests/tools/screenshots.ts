@@ -1,39 +1,121 @@
 /**
- * Writes what the admin page looks like, after five minutes of a server with
- * numbers that move: in the light and in the dark, wide and narrow.
+ * Draws the pictures of the README: the probe's report, measured now, and the
+ * live page after five minutes of a server whose numbers move.
  *
- *     deno run --allow-all tests/tools/screenshots.ts DIRECTORY
+ *     deno task pictures
+ *
+ * Port 1050 must be free, and Chromium installed.
  *
  * @module
  */
 
 import { contentSecurityPolicy, PAGE } from "../../lib/admin/page.ts";
 import { Updates } from "../../lib/admin/updates.ts";
-import { startChromium } from "../support/chromium.ts";
+import { parseTarget, resolveProbe } from "../../lib/probe/options.ts";
+import { runProbe } from "../../lib/probe/runner.ts";
+import { textReport } from "../../lib/probe/text_report.ts";
+import { CHROMIUM, startChromium } from "../support/chromium.ts";
 import { FakeAdminSource } from "../support/fake_admin_source.ts";
+import { Program } from "../support/program.ts";
 
-const MINUTES = 5;
-const WIDTHS = [1000, 400];
+/** Where the README has them. */
+const FOLDER = new URL("../../.github/", import.meta.url);
+
+/** Seconds that the live page shows. */
+const SHOWN = 5 * 60;
 const SCHEMES = ["light", "dark"] as const;
+/** Pixels; what is below is rows of connections. */
+const VIEWPORT = { width: 1000, height: 720 };
 
-/** The updates of some minutes, all at once. */
-async function minutes(draining: boolean): Promise<string> {
-  const source = new FakeAdminSource();
-  let now = 0;
-  const updates = new Updates(source, () => now);
-  let events = "";
-  for (now = 1; now <= MINUTES * 60; now++) {
-    source.draining = draining && now > MINUTES * 60 - 3;
-    events += `data: ${JSON.stringify(await updates.next())}\n\n`;
-  }
-  return events;
+const ADDRESS = "127.0.0.1:1050";
+const WIDTH = 80;
+
+/** Pixels of a character and of the picture's edge. */
+const CHARACTER = { width: 8.43, height: 18, size: 14 };
+const EDGE = 16;
+
+/** What a terminal's codes look like, on what and in what else. */
+const COLOURS: Record<string, string> = {
+  "1": 'font-weight="bold"',
+  "2": 'fill="#9198a1"',
+  "31": 'fill="#ff7b72"',
+  "32": 'fill="#3fb950"',
+  "36": 'fill="#39c5cf"',
+};
+const PAPER = "#0d1117";
+const INK = "#f0f6fc";
+
+async function drawReport(): Promise<void> {
+  await using server = Program.spawn(["--listen", `tcp://${ADDRESS}`]);
+  await server.saw(/listening on/);
+  const settings = resolveProbe({ connections: 5, rate: 5000, duration: 5 });
+  const result = await runProbe(parseTarget(ADDRESS), settings);
+  const report = textReport(result, settings, { width: WIDTH, colour: true });
+  const command = `$ echoserver probe -c 5 --rate 5000 -d 5 ${ADDRESS}`;
+  await Deno.writeTextFile(
+    new URL("probe.svg", FOLDER),
+    terminal([command, ...report.trimEnd().split("\n")]),
+  );
 }
 
-/** Serves the page with a stream that stays open. */
-async function serve(
-  draining: boolean,
-): Promise<Deno.HttpServer<Deno.NetAddr>> {
-  const events = new TextEncoder().encode(await minutes(draining));
+/** Lines with a terminal's codes, as a picture. */
+function terminal(lines: string[]): string {
+  const { width, height, size } = CHARACTER;
+  const [across, down] = [
+    Math.ceil(WIDTH * width) + 2 * EDGE,
+    lines.length * height + 2 * EDGE,
+  ];
+  const rows = lines.map((line, index) =>
+    `<text x="${EDGE}" y="${EDGE + index * height + size}">${
+      spans(line)
+    }</text>`
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${across} ${down}" width="${across}" height="${down}">
+<rect width="100%" height="100%" rx="6" fill="${PAPER}"/>
+<g fill="${INK}" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="${size}">
+${rows.join("\n")}
+</g>
+</svg>
+`;
+}
+
+/** Text between codes, each as the codes before it ask for. */
+function spans(line: string): string {
+  // What is split off stands between: text, codes, text, codes, text.
+  // deno-lint-ignore no-control-regex -- they are what is looked for
+  const parts = line.split(/\x1b\[([\d;]*)m/);
+  let style = "";
+  return parts.map((part, index) => {
+    if (index % 2 === 0) return `<tspan${style}>${escaped(part)}</tspan>`;
+    const attributes = part.split(";").map((code) => COLOURS[code] ?? "");
+    style = attributes.join("") && ` ${attributes.join(" ")}`;
+    return "";
+  }).join("").replaceAll("<tspan></tspan>", "");
+}
+
+/** Spaces are kept only if nothing may break there. */
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
+    .replaceAll(" ", "\u00a0");
+}
+
+async function drawPage(): Promise<void> {
+  await using server = await servePage();
+  const browser = await startChromium();
+  for (const colorScheme of SCHEMES) {
+    const page = await browser.newPage({ viewport: VIEWPORT, colorScheme });
+    await page.goto(`http://127.0.0.1:${server.addr.port}/`);
+    await page.locator('body[data-state="ready"]').waitFor();
+    const path = new URL(`page-${colorScheme}.png`, FOLDER).pathname;
+    await page.screenshot({ path });
+    await page.close();
+  }
+  await browser.close();
+}
+
+/** Serves the page with a stream that has told everything, and stays open. */
+async function servePage(): Promise<Deno.HttpServer<Deno.NetAddr>> {
+  const events = new TextEncoder().encode(await updates());
   const policy = await contentSecurityPolicy();
   return Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -52,38 +134,20 @@ async function serve(
   );
 }
 
-async function main(directory: string): Promise<void> {
-  await Deno.mkdir(directory, { recursive: true });
-  const browser = await startChromium();
-  for (const state of ["ready", "draining", "lost"]) {
-    const server = await serve(state === "draining");
-    for (const width of WIDTHS) {
-      for (const colorScheme of SCHEMES) {
-        const page = await browser.newPage({
-          viewport: { width, height: 800 },
-          deviceScaleFactor: 2,
-          colorScheme,
-        });
-        page.on("console", (message) => console.error(message.text()));
-        await page.goto(`http://127.0.0.1:${server.addr.port}/`);
-        await page.locator(`body[data-state="${state}"]`).waitFor();
-        await page.screenshot({
-          path: `${directory}/${state}-${width}-${colorScheme}.png`,
-          fullPage: true,
-        });
-        await page.close();
-      }
-    }
-    await server.shutdown();
+/** The updates of all that is shown. */
+async function updates(): Promise<string> {
+  let now = 0;
+  const updates = new Updates(new FakeAdminSource(), () => now);
+  let events = "";
+  for (now = 1; now <= SHOWN; now++) {
+    events += `data: ${JSON.stringify(await updates.next())}\n\n`;
   }
-  await browser.close();
+  return events;
 }
 
 if (import.meta.main) {
-  const [directory] = Deno.args;
-  if (directory === undefined) {
-    console.error("Say where to: screenshots.ts DIRECTORY");
-    Deno.exit(2);
-  }
-  await main(directory);
+  await drawReport();
+  if (CHROMIUM) await drawPage();
+  else console.error("No Chromium: the pictures of the page are left out");
+  Deno.exit();
 }

@@ -6,7 +6,7 @@ import {
   type ListenOptions,
   resolve,
 } from "../../../lib/options/options.ts";
-import { optionsIn, type Table } from "../../../lib/options/schema.ts";
+import { FAULTS, optionsIn, type Table } from "../../../lib/options/schema.ts";
 
 const API = Object.entries(optionsIn("api"));
 const FIELDS = Object.entries(optionsIn("object"));
@@ -445,7 +445,9 @@ for (const [name, option] of FIELDS) {
     name: `the documentation of a listener's ${name} has its range and default`,
     ignore: !PROGRAM,
     fn: async () => {
-      const words = await described("listen.ts", "ListenOptions", name);
+      const words = option.group === FAULTS
+        ? await described("../faults/faults.ts", "FaultSettings", name)
+        : await described("listen.ts", "ListenOptions", name);
       assertRange(words, option);
       const { places } = option;
       // What the server has, too, comes from there.

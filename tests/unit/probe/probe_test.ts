@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { EchoServer } from "../../../lib/mod.ts";
 import type { ProbeOptions } from "../../../lib/probe/options.ts";
 import { probe } from "../../../lib/probe/probe.ts";
-import type { ProbeErrors, ProbeReport } from "../../../lib/probe/report.ts";
+import type { ProbeReport } from "../../../lib/probe/report.ts";
+import type { ProbeErrors } from "../../../lib/probe/tally.ts";
 import {
   type Answer,
   changed,

@@ -3,7 +3,8 @@ import { X509Certificate } from "node:crypto";
 import { probe } from "../../../lib/probe/probe.ts";
 import { MisbehavingServer } from "../../support/misbehaving_server.ts";
 import { NET } from "../../support/program.ts";
-import { CERTIFICATE, TlsEcho } from "../../support/tls_echo.ts";
+import { CERTIFICATE } from "../../support/certificate.ts";
+import { TlsEcho } from "../../support/tls_echo.ts";
 
 const ignore = !NET;
 const FINGERPRINT = new X509Certificate(CERTIFICATE).fingerprint256;

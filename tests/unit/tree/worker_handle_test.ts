@@ -111,15 +111,15 @@ Deno.test("WorkerHandle gives each snapshot to who asked for it", async () => {
   for (const order of asked.reverse()) {
     assert.ok(order.type === "snapshot");
     const open = { bytes: [], total: order.limit, connections: [] };
-    thread.report({ type: "snapshot", id: order.id, open });
+    thread.report({ type: "snapshot", id: order.id, open, listeners: [] });
   }
   const answers = await Promise.all(both);
-  assert.deepEqual(answers.map((open) => open?.total), [7, 8]);
+  assert.deepEqual(answers.map((report) => report?.open.total), [7, 8]);
 });
 
 Deno.test("WorkerHandle does not wait for ever for a snapshot", async () => {
   const { thread, worker } = start();
   assert.equal(await worker.snapshot(1, 1), undefined);
   const open = { bytes: [], total: 0, connections: [] };
-  thread.report({ type: "snapshot", id: 1, open });
+  thread.report({ type: "snapshot", id: 1, open, listeners: [] });
 });

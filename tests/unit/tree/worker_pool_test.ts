@@ -13,7 +13,7 @@ import {
   type WorkerPlatform,
 } from "../../../lib/tree/worker_pool.ts";
 import type { WorkerThread } from "../../../lib/tree/worker_handle.ts";
-import type { Branch } from "../../../lib/server/admin.ts";
+import type { Branch } from "../../../lib/tree/branch.ts";
 import { Supervisor } from "../../../lib/util/supervisor.ts";
 import { Client, connectAll } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
@@ -41,7 +41,9 @@ class FakeThread implements WorkerThread {
     }
     if (order.type === "snapshot") {
       const open = { bytes: [], total: 0, connections: [] };
-      this.report({ type: "snapshot", id: order.id, open });
+      const listeners = countersIn(this.order.counters)
+        .map((counters) => counters.snapshot());
+      this.report({ type: "snapshot", id: order.id, open, listeners });
     }
     if (order.type === "drain" && this.orders.at(-2) !== "drain") {
       for (const counters of countersIn(this.order.counters)) counters.accept();

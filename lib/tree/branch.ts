@@ -1,0 +1,18 @@
+/**
+ * What a tree supervises: one server, or workers.
+ *
+ * @module
+ */
+
+import type { Address } from "../net/address.ts";
+import type { AsyncClosable, Observed } from "../server/admin.ts";
+
+/** What a tree supervises, and how it is seen: a server, or workers. */
+export interface Branch {
+  /** The addresses of all listeners. */
+  readonly addrs: readonly Address[];
+  /** What it tells of itself. */
+  readonly observed: Observed;
+  /** What is closed after the last connection. */
+  readonly admin: AsyncClosable | undefined;
+}

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { EchoServer, EchoSupervisor } from "../../../lib/mod.ts";
+import { eventLoopTurn } from "../../../lib/util/async.ts";
+import { Client } from "../../support/client.ts";
+import { Events } from "../../support/events.ts";
+import { NET } from "../../support/program.ts";
+
+const ignore = !NET;
+const HERE = { host: "127.0.0.1", port: 0 };
+
+/** What must not be reached: far longer than any of this takes. */
+const LONG = 20;
+
+async function seconds(work: Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await work;
+  return (performance.now() - begin) / 1000;
+}
+
+Deno.test({
+  name: "a tree at its limit of connections drains at once",
+  ignore,
+  fn: async () => {
+    const tree = await EchoSupervisor.start(EchoServer, {
+      ...HERE,
+      maxConnections: 1,
+      shutdownTimeout: LONG,
+    });
+    using client = await Client.connect(tree.addr.port);
+    assert.equal(await client.echo("one\n"), "one\n");
+    const stopped = tree.shutdown();
+    assert.equal((await client.receiveAll()).length, 0);
+    client.close();
+    assert.ok(await seconds(stopped) < LONG / 4);
+  },
+});
+
+Deno.test({
+  name: "a server that shuts down while clients connect leaves none behind",
+  ignore,
+  fn: async () => {
+    for (let round = 0; round < 20; round++) {
+      const events = new Events();
+      const server = await EchoServer.start({ ...HERE, onEvent: events.hear });
+      const { port } = server.addr;
+      const connecting = Promise.allSettled(
+        Array.from({ length: 8 }, () => Client.connect(port)),
+      );
+      await server.shutdown();
+      await server.finished;
+      for (const outcome of await connecting) {
+        if (outcome.status === "fulfilled") outcome.value.close();
+      }
+      const [stop] = events.of("stop");
+      assert.equal(events.of("connection").length, stop?.connections);
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "a client that holds the second listener's turn at the limit is drained",
+  ignore,
+  fn: async () => {
+    const server = await EchoServer.start({
+      listen: ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0"],
+      maxConnections: 1,
+      shutdownTimeout: LONG,
+    });
+    using first = await Client.connect(server.addrs[0]!.port);
+    assert.equal(await first.echo("one\n"), "one\n");
+    using second = await Client.connect(server.addrs[1]!.port);
+    await second.send("two\n");
+    // Both have arrived; whether the second was accepted shows in the drain.
+    const stopped = server.shutdown();
+    first.close();
+    const back = await second.receiveAll().catch(() => undefined);
+    second.close();
+    await stopped;
+    if (back) assert.equal(new TextDecoder().decode(back), "two\n");
+  },
+});
+
+Deno.test({
+  name: "a client that never stops sending is drained all the same",
+  ignore,
+  fn: async () => {
+    const server = await EchoServer.start({ ...HERE, shutdownTimeout: LONG });
+    using client = await Client.connect(server.addr.port);
+    const line = "x".repeat(9_999) + "\n";
+    const sending = (async () => {
+      for (;;) await client.send(line);
+    })().catch(() => {});
+    let received = 0;
+    const receiving = (async () => {
+      for (let part; (part = await client.receive()) !== null;) {
+        received += part.length;
+      }
+      // The server's FIN.
+      client.close();
+    })();
+    while (received < 10 * line.length) await eventLoopTurn();
+    const took = await seconds(server.shutdown());
+    await receiving;
+    await sending;
+    assert.ok(took < LONG / 2, `${took} s`);
+    assert.equal(received % line.length, 0);
+  },
+});
+
+Deno.test({
+  name: "a datagram that is delayed holds up nobody's FIN",
+  ignore: ignore || !("listenDatagram" in Deno),
+  fn: async () => {
+    const server = await EchoServer.start({
+      listen: ["tcp://127.0.0.1:0", "udp://127.0.0.1:0?latency=1s"],
+      shutdownTimeout: LONG,
+    });
+    const [tcp, udp] = server.addrs;
+    using client = await Client.connect(tcp!.port);
+    assert.equal(await client.echo("one\n"), "one\n");
+    const socket = Deno.listenDatagram({
+      transport: "udp",
+      hostname: "127.0.0.1",
+      port: 0,
+    });
+    await socket.send(new Uint8Array(3), {
+      transport: "udp",
+      hostname: "127.0.0.1",
+      port: udp!.port,
+    });
+    // It has been received when a line sent after it has come back.
+    for (let i = 0; i < 100; i++) await client.echo("two\n");
+    const begin = performance.now();
+    const stopped = server.shutdown();
+    assert.equal((await client.receiveAll()).length, 0);
+    const fin = performance.now() - begin;
+    client.close();
+    const [datagram] = await socket.receive();
+    socket.close();
+    await stopped;
+    assert.equal(datagram.length, 3);
+    assert.ok(fin < 800, `FIN after ${fin} ms`);
+  },
+});
