@@ -255,8 +255,10 @@ export class EchoServer {
     });
     for await (const wire of incoming) {
       // Another listener may have taken the last place meanwhile.
-      for (let room; !signal.aborted && (room = vacancy());) {
+      for (let room; (room = vacancy());) {
         await untilSettledOrAborted(room, signal);
+        // It was never served, as those that wait in the backlog.
+        if (signal.aborted) return wire.close();
       }
       connections.serve(wire, service);
     }
