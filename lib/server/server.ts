@@ -255,10 +255,8 @@ export class EchoServer {
     });
     for await (const wire of incoming) {
       // Another listener may have taken the last place meanwhile.
-      for (let room; (room = vacancy());) {
+      for (let room; !signal.aborted && (room = vacancy());) {
         await untilSettledOrAborted(room, signal);
-        // It was never served, as those that wait in the backlog.
-        if (signal.aborted) return wire.close();
       }
       connections.serve(wire, service);
     }
