@@ -20,7 +20,7 @@ import {
 } from "../telemetry/snapshot.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
-import { drain, KERNEL_HOLDS } from "./drain.ts";
+import { drain, kernelHolds } from "./drain.ts";
 import { type EndEvent, ServedConnection } from "./served_connection.ts";
 import { makeService, type Service } from "./service.ts";
 
@@ -134,7 +134,7 @@ export class Connections {
       (connection, event) => this.#ended(connection, event),
     );
     this.#open.add(connection);
-    if (this.#drained) connection.socket.beginDrain(KERNEL_HOLDS);
+    if (this.#drained) connection.socket.beginDrain(kernelHolds(this.size));
     else this.#sweeper ??= this.#startSweeper();
     this.#children.startChild(connection);
   }

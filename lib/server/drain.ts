@@ -23,12 +23,15 @@ import { reads } from "../connection/read_scheduler.ts";
 import type { Pulse, Socket } from "../connection/socket.ts";
 import { eventLoopTurn, pause } from "../util/async.ts";
 
+const MIB = 1024 * 1024;
+
 /**
- * Bytes that the kernel can have held for a connection at the signal: Linux's
- * default limit of a receive buffer (`net.ipv4.tcp_rmem`) is 6 MiB, and since
- * 6.16 32 MiB.
+ * Bytes that the kernel can have held for a connection at the signal, and for
+ * all together: Linux's default limit of a receive buffer (`net.ipv4.tcp_rmem`)
+ * is 6 MiB, and since 6.16 32 MiB, but with one for all sockets
+ * (`net.ipv4.tcp_mem`) and a machine that is shared few grow as large.
  */
-export const KERNEL_HOLDS = 32 * 1024 * 1024;
+const KERNEL_HOLDS = { least: 8 * MIB, most: 32 * MIB, together: 128 * MIB };
 
 /**
  * Milliseconds that connections get at the deadline to send what they hold.
@@ -57,7 +60,7 @@ export interface DrainOptions {
 /** Ends all connections: settles when none is open. */
 export async function drain(options: DrainOptions): Promise<void> {
   const { open, pulse, emptied, timeout } = options;
-  for (const { socket } of open) socket.beginDrain(KERNEL_HOLDS);
+  for (const { socket } of open) socket.beginDrain(kernelHolds(open.size));
   if (timeout > 0) {
     const over = new AbortController();
     endInputs(options, over.signal);
@@ -66,6 +69,12 @@ export async function drain(options: DrainOptions): Promise<void> {
   }
   delete pulse.onDrainRead;
   if (open.size > 0) await cutOff(options);
+}
+
+/** Bytes that the kernel can have held for each of so many connections. */
+export function kernelHolds(connections: number): number {
+  const { least, most, together } = KERNEL_HOLDS;
+  return Math.max(least, Math.min(most, together / connections));
 }
 
 /** Ends each input once all that had arrived for it has been read. */

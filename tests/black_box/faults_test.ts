@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { bytes, Client, connectAll, reset, text } from "../support/client.ts";
 import { flood } from "../support/flood.ts";
+import { until } from "../support/ports.ts";
 import {
   EXECUTABLE,
   guard,
@@ -651,7 +652,7 @@ programTest(
   "a client that sends in time is never idle, however others flood",
   async () => {
     await using program = await Program.listening(["--idle-timeout", "1"]);
-    using _flood = await flood({ port: program.port, clients: 300 });
+    using _flood = await flood({ port: program.port, clients: 100 });
     const clients = await connectAll(program.port, 20);
     await Promise.all(clients.map(async (client) => {
       for (let i = 0; i < 10; i++) {
@@ -660,6 +661,33 @@ programTest(
       }
       client.close();
     }));
+  },
+);
+
+programTest(
+  "a client that reads slowly but in time is never idle",
+  async () => {
+    await using program = await Program.listening(["--idle-timeout", "2"]);
+    using client = await Client.connect(program.port);
+    const lines = bytes(`${"x".repeat(63)}\n`.repeat(KIB));
+    let enough = false;
+    const sending = later((async () => {
+      while (!enough) await client.send(lines);
+      await client.closeWrite();
+    })());
+    let received = 0;
+    const start = performance.now();
+    // What a kernel buffers, 4 MB by default, twice within the time-out.
+    while (performance.now() - start < 6000) {
+      const part = await client.receive();
+      assert.ok(part, `it was closed after ${received} bytes`);
+      received += part.length;
+      const due = received / 4_000_000 * 1000 - (performance.now() - start);
+      if (due > 0) await new Promise((resolve) => setTimeout(resolve, due));
+    }
+    enough = true;
+    await client.receiveAll();
+    await sending;
   },
 );
 
@@ -677,6 +705,31 @@ programTest({
   const [ending] = await endings(program, 1);
   assert.equal(ending?.how, "idle");
   assert.ok(ending.seconds >= 0.98, `closed after ${ending.seconds} s`);
+});
+
+/** What the kernel says of the server's sockets, if there is ss(8). */
+async function socketsOf(port: number): Promise<string> {
+  const { stdout } = await new Deno.Command("ss", {
+    args: ["-tnoH", `sport = :${port}`],
+  }).output();
+  return text(stdout);
+}
+
+const noSs = !PROC || !await socketsOf(0).then(() => true, () => false);
+
+if (PROC && noSs) console.log("A test of keep-alive is ignored: no ss(8).");
+
+programTest({
+  name: "a client of a server without idle time-out is probed by keep-alive",
+  ignore: noSs,
+}, async () => {
+  await using program = await Program.listening(["--idle-timeout", "0"]);
+  using client = await Client.connect(program.port);
+  assert.equal(await client.echo("here\n"), "here\n");
+  // For a moment it is the timer of what has just been sent.
+  await until(async () => {
+    assert.match(await socketsOf(program.port), /timer:\(keepalive,/);
+  });
 });
 
 // What a client can learn and forge

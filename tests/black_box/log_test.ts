@@ -48,7 +48,7 @@ async function serves(port: number, clients: number): Promise<void> {
 }
 
 programTest({
-  name: "a server whose log nobody reads serves on, drains and ends",
+  name: "a server whose log nobody reads any more serves on, and drains",
   ignore,
 }, async () => {
   await using pipe = await fifo();

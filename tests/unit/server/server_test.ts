@@ -297,18 +297,6 @@ for (
   });
 }
 
-netTest("EchoServer lets a client finish its line in a drain", async () => {
-  const server = await start();
-  using client = await Client.connect(server.addr.port);
-  assert.equal(await client.echo("one\n"), "one\n");
-  await client.send("tw");
-  const shutdown = server.shutdown();
-  await client.send("o\n");
-  assert.equal(text(await client.receiveAll()), "two\n");
-  client.close();
-  await shutdown;
-});
-
 netTest(
   "EchoServer ends a handler's readable in a drain, and aborts its signal at the deadline",
   async () => {
@@ -336,27 +324,6 @@ netTest(
     await shutdown;
   },
 );
-
-netTest(
-  "EchoServer gives back the held tail at the deadline of a drain",
-  async () => {
-    const events = new Events();
-    const server = await start({ shutdownTimeout: 0.1, onEvent: events.hear });
-    using client = await Client.connect(server.addr.port);
-    assert.equal(await client.echo("one\n"), "one\n");
-    await client.send("tail");
-    const shutdown = server.shutdown();
-    assert.equal(text(await client.receiveAll()), "tail");
-    client.close();
-    await shutdown;
-  },
-);
-
-netTest("EchoServer closes what a handler leaves open", async () => {
-  await using server = await start({ handler: () => Promise.resolve() });
-  using client = await Client.connect(server.addr.port);
-  assert.equal((await client.receiveAll()).length, 0);
-});
 
 for (const options of [{ maxLineLength: 0 }, { mode: "lines" }]) {
   Deno.test(`echo refuses ${Deno.inspect(options)}`, () => {
@@ -733,26 +700,6 @@ netTest(
     assert.equal(served, 2);
   },
 );
-
-netTest({
-  name: "EchoServer passes over clients that reset while they wait",
-  ignore: Deno.build.os !== "linux",
-}, async () => {
-  const events = new Events();
-  const server = await start({ maxConnections: 1, onEvent: events.hear });
-  const { port } = server.addr;
-  {
-    using first = await Client.connect(port);
-    await first.echo("one\n");
-    for (let i = 0; i < 20; i++) await reset(port);
-    using last = await Client.connect(port);
-    first.close();
-    assert.equal(await last.echo("two\n"), "two\n");
-  }
-  await server.shutdown();
-  const [stop] = events.of("stop");
-  assert.deepEqual([stop?.connections, stop?.passedOver], [2, 20]);
-});
 
 netTest(
   "EchoServer closes an idle connection, and gives back its tail",
