@@ -47,7 +47,7 @@ for (const count of [1, 2]) {
       assert.equal(await client.receive(), null);
       const { code, stderr } = await program.ended();
       assert.equal(code, 0);
-      // The second listener may have accepted who waits; then he is served.
+      // Who waits has been accepted if no other of its listener was before.
       assert.match(stderr, /draining [12] connections?: [^]*stopped: [12] /);
       // It used to take the time-out and two seconds.
       assert.ok(performance.now() - start < 10_000);

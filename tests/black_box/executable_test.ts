@@ -9,22 +9,17 @@ import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { Client } from "../support/client.ts";
 import {
+  ABSTRACT,
   EXECUTABLE,
+  NO_TLS,
   PROGRAM,
   Program,
   run,
-  STUCK_WRITES,
 } from "../support/program.ts";
 import deno from "../../deno.json" with { type: "json" };
 
 const WINDOWS = Deno.build.os === "windows";
 const LINUX = Deno.build.os === "linux";
-
-/**
- * Runtimes before Deno 2.9 can neither serve TLS nor, without all permissions,
- * listen on an abstract name.
- */
-const [NO_TLS, NO_ABSTRACT] = [STUCK_WRITES, STUCK_WRITES];
 
 const ignore = !PROGRAM || !EXECUTABLE;
 
@@ -106,7 +101,7 @@ Deno.test({
       "tcp://127.0.0.1:0?latency=5ms&slice=7&greeting=on",
       "udp://127.0.0.1:0",
       ...WINDOWS ? [] : ["unix:socket"],
-      ...LINUX && !NO_ABSTRACT ? [`unix:@${cwd}`] : [],
+      ...ABSTRACT ? [`unix:@${cwd}`] : [],
     ];
     const args = listeners.flatMap((url) => ["--listen", url]);
     const options = { cwd, env: BARE };

@@ -26,6 +26,7 @@ Deno.test({
         ...["lib/cli/help.ts", "lib/cli/pem.ts", "lib/net/certificate.ts"],
         ...["lib/net/tls.ts", "lib/net/udp.ts", "lib/net/unix.ts"],
         ...["lib/server/datagrams.ts", "lib/tree/worker", "node:"],
+        ...["lib/util/random.ts", "deno.json"],
       ]
     ) {
       const needless = loaded.filter((module) => module.startsWith(unused));

@@ -6,7 +6,13 @@
 
 import assert from "node:assert/strict";
 import { Client } from "../support/client.ts";
-import { EXECUTABLE, PROGRAM, Program, run } from "../support/program.ts";
+import {
+  ABSTRACT,
+  EXECUTABLE,
+  PROGRAM,
+  Program,
+  run,
+} from "../support/program.ts";
 import { abstractName, WITH_FILES } from "../support/transports.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
@@ -174,7 +180,7 @@ Deno.test({
 
 Deno.test({
   name: "an abstract name needs no file, and can be taken",
-  ignore: ignore || !LINUX,
+  ignore: !ABSTRACT,
 }, async () => {
   const url = abstractName();
   await using program = await Program.listeningAt([url]);
@@ -188,7 +194,7 @@ Deno.test({
 
 Deno.test({
   name: "clients of a Unix socket are not asked for access",
-  ignore: ignore || !LINUX,
+  ignore: !ABSTRACT,
 }, async () => {
   const args = ["--deny", "0.0.0.0/0,::/0", "--max-per-address", "1"];
   await using program = await Program.listeningAt([abstractName()], args);

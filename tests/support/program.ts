@@ -83,6 +83,19 @@ if (PROGRAM && NO_TLS) {
   );
 }
 
+/**
+ * Whether the program can listen on abstract names, which only Linux has. Say
+ * `ignore: !ABSTRACT`.
+ */
+export const ABSTRACT = PROGRAM && Deno.build.os === "linux" &&
+  !await runtimeBefore(2, 9);
+
+if (EXECUTABLE && PROGRAM && Deno.build.os === "linux" && !ABSTRACT) {
+  console.log(
+    "Tests of abstract names are ignored: the executable's runtime is older than Deno 2.9, which needs all permissions for them.",
+  );
+}
+
 /** Whether this machine has IPv6. Say `ignore: !IPV6`. */
 export const IPV6 = PROGRAM && hasIPv6();
 

@@ -5,7 +5,7 @@
  */
 
 import { certificateFiles } from "./certificate.ts";
-import { NO_TLS, PROGRAM, Program } from "./program.ts";
+import { ABSTRACT, NO_TLS, PROGRAM, Program } from "./program.ts";
 
 /** The transports with streams. */
 export const STREAMS = ["tcp", "tls", "unix"] as const;
@@ -17,8 +17,7 @@ export type Stream = typeof STREAMS[number];
 export const CARRIES: Record<Stream, boolean> = {
   tcp: PROGRAM,
   tls: PROGRAM && !NO_TLS,
-  // Abstract names are Linux's.
-  unix: PROGRAM && Deno.build.os === "linux",
+  unix: ABSTRACT,
 };
 
 /** What a test needs of Deno's permissions if it starts the program for TLS. */
