@@ -186,3 +186,14 @@ Deno.test("drain of no seconds closes at once", async () => {
   await served.drain(0);
   assert.deepEqual(wires.map(({ closed }) => closed), [true, true]);
 });
+
+Deno.test("kernelHolds allows a few connections more than each of many", () => {
+  const MIB = 1024 * 1024;
+  assert.deepEqual([1, 4, 8, 16, 10_000].map(kernelHolds), [
+    32 * MIB,
+    32 * MIB,
+    16 * MIB,
+    8 * MIB,
+    8 * MIB,
+  ]);
+});
