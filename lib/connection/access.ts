@@ -44,13 +44,6 @@ export class Access {
     this.#maxPerAddress = maxPerAddress;
   }
 
-  /** As the constructor, but nothing where everybody may connect. */
-  static of(settings: AccessSettings): Access | undefined {
-    const { allow, deny, maxPerAddress } = settings;
-    const asks = allow.length > 0 || deny.length > 0 || maxPerAddress > 0;
-    return asks ? new Access(settings) : undefined;
-  }
-
   /** Addresses that have connections. */
   get addresses(): number {
     return this.#connections.size;

@@ -93,15 +93,6 @@ const NOTHING = new Uint8Array();
 const ENDED: Ended = { ended: true };
 
 /**
- * Whether {@linkcode admit} has anything to do. Where it has not, the wire can
- * be served as it is.
- */
-export function asksAnything(wire: RawWire, rules: AdmissionRules): boolean {
-  return rules.proxy !== undefined || rules.access !== undefined ||
-    hasHandshake(wire);
-}
-
-/**
  * Why a connection from this peer is refused, as far as its address tells; so a
  * refused client costs no more than a close.
  */

@@ -6,7 +6,7 @@
  */
 
 import { reads } from "../connection/read_scheduler.ts";
-import { Access } from "../connection/access.ts";
+import type { Access } from "../connection/access.ts";
 import type { Pulse } from "../connection/socket.ts";
 import { showAddress } from "../net/address.ts";
 import type { RawWire } from "../net/transport.ts";
@@ -46,7 +46,6 @@ export class Connections {
   readonly #settings: Settings;
   readonly #pulse: Pulse = { sweeps: 0 };
   readonly #counters: readonly Counters[];
-  readonly #access: Access | undefined;
   readonly #children: Supervisor;
   readonly #open = new Set<ServedConnection>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
@@ -62,7 +61,6 @@ export class Connections {
   constructor(settings: Settings, counters: readonly Counters[] = []) {
     this.#settings = settings;
     this.#counters = counters;
-    this.#access = Access.of(settings);
     this.#children = new Supervisor({
       shutdownTimeout: settings.shutdownTimeout > 0 ? HANDLER_GRACE : 0,
     });
@@ -72,6 +70,7 @@ export class Connections {
   async addServices(bound: readonly Bound[]): Promise<void> {
     if (this.services.length > 0) return;
     const sweepSeconds = sweepSecondsOf(this.#settings);
+    const access = await accessOf(this.#settings);
     for (const [index, { name, settings }] of bound.entries()) {
       this.services.push(
         await makeService(this.#settings, {
@@ -79,7 +78,7 @@ export class Connections {
           name,
           settings,
           counters: this.#counters[index] ?? new Counters(),
-          access: this.#access,
+          access,
           pulse: this.#pulse,
           sweepSeconds,
           draining: this.#draining.signal,
@@ -243,4 +242,16 @@ function describe(connection: ServedConnection): ConnectionInfo {
     bytesOut: socket.bytesOut,
     seconds,
   };
+}
+
+/** Who is served; nothing where everybody is. */
+async function accessOf(
+  settings: Settings,
+): Promise<Access | undefined> {
+  const { allow, deny, maxPerAddress } = settings;
+  if (allow.length === 0 && deny.length === 0 && maxPerAddress === 0) {
+    return undefined;
+  }
+  const { Access } = await import("../connection/access.ts");
+  return new Access(settings);
 }

@@ -84,8 +84,7 @@ export class Datagrams {
   }
 
   async #answer(datagram: Uint8Array, source: Deno.NetAddr): Promise<void> {
-    const { counters, rules: { access }, datagramFaults: faults } =
-      this.#service;
+    const { counters, access, datagramFaults: faults } = this.#service;
     const number = ++this.#count;
     counters.datagramIn(datagram.length);
     if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) return;

@@ -4,9 +4,7 @@
  * @module
  */
 
-import { admit, asksAnything } from "../connection/admission.ts";
 import { SocketConnection } from "../connection/connection.ts";
-import { withReadAhead } from "../connection/read_ahead.ts";
 import { Socket } from "../connection/socket.ts";
 import { type Address, showAddress, toAddress } from "../net/address.ts";
 import type { RawWire } from "../net/transport.ts";
@@ -20,6 +18,7 @@ import type {
 import { isNetworkError } from "../net/errors.ts";
 import type { ChildSpec } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
+import type { Admit } from "./admit.ts";
 import type { Service } from "./service.ts";
 
 /** What a connection tells when it has ended. */
@@ -95,7 +94,7 @@ export class ServedConnection implements ChildSpec {
   async run(): Promise<void> {
     const { service, socket } = this;
     try {
-      if (asksAnything(socket.wire, service.rules) && !await this.#admit()) {
+      if (service.admit && !await this.#admit(service.admit)) {
         return;
       }
       if (service.settings.greeting) await this.#greet();
@@ -140,14 +139,10 @@ export class ServedConnection implements ChildSpec {
   }
 
   /** @returns Whether it may be served; if not, it has been ended. */
-  async #admit(): Promise<boolean> {
-    const { service: { rules }, socket } = this;
-    const admission = await admit(
-      socket.wire,
-      rules,
-      socket.signal,
-      () => socket.touch(),
-    );
+  async #admit(admit: Admit): Promise<boolean> {
+    const { socket } = this;
+    const touch = () => socket.touch();
+    const admission = await admit(socket.wire, socket.signal, touch);
     if ("rejected" in admission) {
       this.#identify(admission.client);
       this.#reject(admission.rejected, admission.detail);
@@ -160,13 +155,13 @@ export class ServedConnection implements ChildSpec {
     this.#leave = admission.leave;
     if (this.#ended) admission.leave();
     this.#identify(admission.client);
-    socket.wire = withReadAhead(admission.wire, admission.readAhead);
+    socket.wire = admission.wire;
     return !this.#ended;
   }
 
   /** Keeps the client's address where it is not the peer's. */
   #identify(client: Address): void {
-    if (!this.service.rules.proxy) return;
+    if (this.service.settings.proxy.length === 0) return;
     if (showAddress(client) !== showAddress(this.peer)) this.#client = client;
   }
 

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { AdmissionRules } from "../connection/admission.ts";
 import type { Access } from "../connection/access.ts";
 import {
   type Pulse,
@@ -12,9 +11,9 @@ import {
   type SocketContext,
 } from "../connection/socket.ts";
 import type { DatagramFaults } from "../faults/faults.ts";
-import { CidrSet } from "../net/cidr.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 import type { Counters } from "../telemetry/counters.ts";
+import type { Admit } from "./admit.ts";
 import { echoOf, type NumberedHandler } from "./echo.ts";
 
 /** One listener as its connections see it. It outlives the listener. */
@@ -30,8 +29,10 @@ export interface Service {
   readonly context: SocketContext;
   readonly counters: Counters;
   readonly handler: NumberedHandler;
-  /** What is asked before the handler. */
-  readonly rules: AdmissionRules;
+  /** What precedes the handler, if anything does. */
+  readonly admit: Admit | undefined;
+  /** Who is served; without it everybody. */
+  readonly access: Access | undefined;
   /** What datagrams meet, if there are any. */
   readonly datagramFaults: DatagramFaults | undefined;
   /** Idle sweeps after which a connection is idle; 0: never. */
@@ -62,14 +63,15 @@ export async function makeService(
 ): Promise<Service> {
   const { index, name, settings, counters, access, sweepSeconds, pulse } =
     parts;
-  const { idleTimeout, mode, proxy } = settings;
+  const { idleTimeout, mode } = settings;
   return {
     index,
     name,
     server: server.name,
     settings,
     counters,
-    rules: { access, proxy: proxy.length > 0 ? new CidrSet(proxy) : undefined },
+    access,
+    admit: await admissionOf(settings, access),
     datagramFaults: await datagramFaultsOf(settings),
     context: {
       pulse,
@@ -84,6 +86,16 @@ export async function makeService(
     idleSweeps: idleTimeout > 0 ? Math.ceil(idleTimeout / sweepSeconds) + 1 : 0,
     connections: 0,
   };
+}
+
+async function admissionOf(
+  settings: ListenerSettings,
+  access: Access | undefined,
+): Promise<Admit | undefined> {
+  const { transport, proxy } = settings;
+  if (!access && proxy.length === 0 && transport !== "tls") return undefined;
+  const { admitOf } = await import("./admit.ts");
+  return admitOf(settings, access);
 }
 
 async function handlerOf(

@@ -4,13 +4,6 @@ import { Access } from "../../../lib/connection/access.ts";
 
 const NOTHING = { allow: [], deny: [], maxPerAddress: 0 };
 
-Deno.test("Access is not there where nothing is asked", () => {
-  assert.equal(Access.of(NOTHING), undefined);
-  assert.ok(Access.of({ ...NOTHING, allow: ["::1"] }));
-  assert.ok(Access.of({ ...NOTHING, deny: ["::1"] }));
-  assert.ok(Access.of({ ...NOTHING, maxPerAddress: 1 }));
-});
-
 Deno.test("Access lets in what is allowed, and all if there is no such list", () => {
   const listed = new Access({ ...NOTHING, allow: ["192.0.2.0/24", "::1"] });
   assert.equal(listed.verdict("192.0.2.7"), undefined);

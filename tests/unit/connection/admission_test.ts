@@ -5,7 +5,6 @@ import {
   type Admission,
   admit,
   type Admitted,
-  asksAnything,
   peerVerdict,
 } from "../../../lib/connection/admission.ts";
 import { toAddress } from "../../../lib/net/address.ts";
@@ -98,14 +97,6 @@ async function assertRejected(
   // A read that was given up fails now, and nobody may be there to hear that.
   wire.close();
 }
-
-Deno.test("asksAnything says whether anything precedes the handler", () => {
-  const wire = new MemoryWire();
-  assert.equal(asksAnything(wire, {}), false);
-  assert.equal(asksAnything(wire, { proxy }), true);
-  assert.equal(asksAnything(wire, { access: access({}) }), true);
-  assert.equal(asksAnything(secureWire().raw, {}), true);
-});
 
 Deno.test("peerVerdict asks proxies of the list of proxies, clients of access", () => {
   const closed = access({ deny: ["0.0.0.0/0"] });
