@@ -121,7 +121,7 @@ programTest("each promise of SECURITY names a test that there is", async () => {
   const names: string[] = [];
   for (const file of await filesBelow("tests/", "_test.ts")) {
     const calls = (await read(file)).matchAll(
-      /(?:\bname: |[tT]est\(\s*)(?:"([^"\n]+)"|`([^`$]+))/g,
+      /(?:\bname:\s+|[tT]est\(\s*)(?:"([^"\n]+)"|`([^`$]+))/g,
     );
     for (const [, whole, beginning] of calls) names.push(whole ?? beginning!);
   }

@@ -756,7 +756,8 @@ programTest(
     ]);
     const { code, stderr } = await program.ended();
     assert.equal(code, 1);
-    assert.equal(stderr.trimEnd().split("\n").length, 1);
+    // A runtime before 2.9 has a warning of its own on names.
+    assert.equal(stderr.match(/^\d{4}-/gm)?.length, 1);
     // deno-lint-ignore no-control-regex -- they are what must not be there
     assert.doesNotMatch(stderr, /\x1b/);
   },
