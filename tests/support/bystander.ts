@@ -25,10 +25,14 @@ self.onmessage = async ({ data: port }: MessageEvent<number>) => {
   for (;;) {
     const stop = new AbortController();
     self.onmessage = () => stop.abort();
-    const { lines, latency_ms: { max }, first_error: failure } = await probe(
+    const report = await probe(
       `127.0.0.1:${port}`,
       { connections: 1, rate: RATE, duration: 86_400, signal: stop.signal },
     );
+    const { lines, first_error: failure } = report;
+    // From sending to answer: that this thread was late itself, beside the load
+    // on the same cores, is not the server's doing.
+    const { max } = report.uncorrected_latency_ms ?? report.latency_ms;
     const watched: Watched = { lines, worst: max ?? 0 };
     if (failure !== undefined) watched.failure = failure;
     self.postMessage(watched);
