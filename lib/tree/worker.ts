@@ -59,11 +59,12 @@ async function serve(order: ServeOrder): Promise<void> {
 
 async function start(order: ServeOrder): Promise<EchoServer> {
   const settings = { ...order.settings, onEvent: hear };
-  // Alone, it finds out whether somebody listens. Until it shares the ports, a
-  // few microseconds later, another program that does the same goes unnoticed.
-  if (order.claimsPorts) await findFree(settings);
   const connections = new Connections(settings, countersIn(order.counters));
   const sharing = { first: order.first };
+  // Alone, it finds out whether somebody listens. Until it shares the ports, some
+  // hundred microseconds later, another program that does the same goes
+  // unnoticed: nothing else may stand between these two.
+  if (order.claimsPorts) await findFree(settings);
   return await EchoServer.startWith(settings, { connections, sharing });
 }
 

@@ -139,23 +139,35 @@ programTest({
   name: "two programs with workers that start at once do not share a port",
   ignore: !PROC,
 }, async () => {
-  const port = freePort();
-  const args = ["--host=127.0.0.1", `--port=${port}`, "--workers=2"];
-  const programs = [Program.spawn(args, WORKERS), Program.spawn(args, WORKERS)];
-  const [one, other] = programs as [Program, Program];
-  await using _one = one;
-  await using _other = other;
-  const loser = await Promise.race(
-    programs.map(async (program) => ({ program, ...await program.ended() })),
-  );
-  assert.equal(loser.code, 1);
-  assert.match(loser.stderr, /the port is already in use\n$/);
-  const winner = loser.program === one ? other : one;
-  await winner.saw(/listening on /);
-  winner.kill();
-  await loser.program.ended();
-  assert.equal((await winner.ended()).code, 0);
+  // For some hundred microseconds of a start the other goes unnoticed: to meet
+  // them three times in a row is no accident.
+  for (let tries = 3; !await refusesOneOfTwo(); tries--) {
+    assert.notEqual(tries, 1, "both serve on one port");
+  }
 });
+
+/** Starts two at once: whether one serves and the other says why it cannot. */
+async function refusesOneOfTwo(): Promise<boolean> {
+  const args = ["--host=127.0.0.1", `--port=${freePort()}`, "--workers=2"];
+  await using one = Program.spawn(args, WORKERS);
+  await using other = Program.spawn(args, WORKERS);
+  const first = (program: Program) =>
+    Promise.race([
+      program.saw(/listening on /).then(() => "serves", () => "ends"),
+      program.ended().then(() => "ends"),
+    ]);
+  const outcomes = await Promise.all([first(one), first(other)]);
+  if (!outcomes.includes("ends")) return false;
+  const [winner, loser] = outcomes[0] === "serves"
+    ? [one, other]
+    : [other, one];
+  const { code, stderr } = await loser.ended();
+  assert.equal(code, 1);
+  assert.match(stderr, /the port is already in use\n$/);
+  winner.kill();
+  assert.equal((await winner.ended()).code, 0);
+  return true;
+}
 
 programTest(
   { name: "a signal ends a start with many workers", ignore: !PROC },
