@@ -115,7 +115,7 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
 /**
  * The loop: one read, the whole lines of it in one write, what is left kept for
  * the next. It goes from callback to callback: an async function that awaits
- * each read and write costs a line a fifth more.
+ * each read and write measured slower.
  */
 class Pump implements Reader {
   readonly #socket: Socket;
