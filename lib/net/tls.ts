@@ -155,6 +155,7 @@ class TlsWire implements Wire {
     this.#filled = 0;
     this.#giveHeld();
     while (this.#filled === 0) {
+      if (this.#broken) throw this.#broken;
       if (this.#finished || this.#engine.ended) return null;
       await this.#receive();
     }
@@ -164,7 +165,8 @@ class TlsWire implements Wire {
 
   /** Resolves when the kernel has taken the first of the bytes. */
   write(bytes: Uint8Array): Promise<number> {
-    if (this.#closed) return Promise.reject(closedByUs());
+    const broken = this.#broken;
+    if (broken) return Promise.reject(broken);
     const part = bytes.subarray(0, MAX_WRITE);
     this.#engine.send(part);
     return this.#flush(part.length);
@@ -172,7 +174,7 @@ class TlsWire implements Wire {
 
   /** Sends close_notify and FIN. */
   async closeWrite(): Promise<void> {
-    if (this.#closed) throw closedByUs();
+    if (this.#broken) throw this.#broken;
     this.#engine.end();
     await this.#flush(0);
     await this.#conn.closeWrite();
@@ -183,6 +185,11 @@ class TlsWire implements Wire {
     this.#closed = true;
     this.#conn.close();
     this.#engine.close();
+  }
+
+  /** Why nothing more can be received or sent, if so. */
+  get #broken(): Error | undefined {
+    return this.#closed ? closedByUs() : this.#engine.error;
   }
 
   /** Reads ciphertext once and has it decrypted: how much, or null at FIN. */
