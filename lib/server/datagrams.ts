@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NO_PROOF, reads } from "../connection/read_scheduler.ts";
+import { NO_PROOF, type Reader, reads } from "../connection/read_scheduler.ts";
 import { toAddress } from "../net/address.ts";
 import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
 import { eventLoopTurn, pause } from "../util/async.ts";
@@ -22,12 +22,16 @@ const MAX_DELAYED_DATAGRAMS = 8192;
 /** Milliseconds to wait after an error, lest one that stays uses up a core. */
 const ERROR_PAUSE = 10;
 
-/** Answers the datagrams of a socket until it is closed. */
-export class Datagrams {
+/**
+ * Answers the datagrams of a socket until it is closed. The loop goes from
+ * callback to callback: promises of ours would cost as much as the answer.
+ */
+export class Datagrams implements Reader {
   readonly #socket: Deno.DatagramConn;
   readonly #service: Service;
   readonly #closing = new AbortController();
   readonly #closed = new AbortController();
+  readonly #buffer = new Uint8Array(MAX_DATAGRAM);
   /** Settles when all datagrams have gone back that wait. */
   #delayed = Promise.resolve();
   #delayedBytes = 0;
@@ -37,7 +41,7 @@ export class Datagrams {
   constructor(socket: Deno.DatagramConn, service: Service) {
     this.#socket = socket;
     this.#service = service;
-    this.#serve();
+    reads.enter(this);
   }
 
   /**
@@ -54,46 +58,52 @@ export class Datagrams {
     this.#socket.close();
   }
 
-  async #serve(): Promise<void> {
-    const { signal } = this.#closing;
-    const buffer = new Uint8Array(MAX_DATAGRAM);
-    while (!signal.aborted) {
-      await reads.turn();
-      try {
-        const [datagram, source] = await this.#receive(buffer);
-        if (!signal.aborted) {
-          await this.#answer(datagram, source as Deno.NetAddr);
-        }
-      } catch {
-        // The system reports an answer that did not arrive here.
-        await pause(ERROR_PAUSE, signal);
-      }
-      if (this.#count % DATAGRAMS_PER_TURN === 0) await eventLoopTurn();
-    }
+  beginRead(): boolean {
+    if (this.#closing.signal.aborted) return false;
+    this.#socket.receive(this.#buffer).then(this.#onReceived, this.#onFailed);
+    return true;
   }
 
-  async #receive(buffer: Uint8Array): Promise<[Uint8Array, Deno.Addr]> {
-    let length = 0;
-    try {
-      const received = await this.#socket.receive(buffer);
-      length = received[0].length;
-      return received;
-    } finally {
-      reads.answered(NO_PROOF, length, false);
-    }
-  }
+  readonly #onReceived = (
+    [datagram, source]: [Uint8Array, Deno.Addr],
+  ): void => {
+    reads.answered(NO_PROOF, datagram.length, false);
+    if (this.#closing.signal.aborted) return;
+    const sending = this.#answer(datagram, source as Deno.NetAddr);
+    if (sending) sending.then(this.#next);
+    else this.#next();
+  };
 
-  async #answer(datagram: Uint8Array, source: Deno.NetAddr): Promise<void> {
+  /** The system reports an answer that did not arrive here. */
+  readonly #onFailed = async (): Promise<void> => {
+    reads.answered(NO_PROOF, 0, false);
+    await pause(ERROR_PAUSE, this.#closing.signal);
+    reads.enter(this);
+  };
+
+  readonly #next = (): void => {
+    if (this.#count % DATAGRAMS_PER_TURN > 0) reads.enter(this);
+    else eventLoopTurn().then(() => reads.enter(this));
+  };
+
+  /** Answers, now or later or not at all: a promise if now. */
+  #answer(
+    datagram: Uint8Array,
+    source: Deno.NetAddr,
+  ): Promise<void> | undefined {
     const { counters, access, datagramFaults: faults } = this.#service;
     const number = ++this.#count;
     counters.datagramIn(datagram.length);
-    if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) return;
-    if (access && !access.allows(toAddress(source).hostname)) return;
-    if (faults?.drop(number)) return;
+    if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) {
+      return undefined;
+    }
+    if (access && !access.allows(toAddress(source).hostname)) return undefined;
+    if (faults?.drop(number)) return undefined;
     const bytes = faults?.corrupt(number, datagram) ?? datagram;
     const delay = faults?.delay(number) ?? 0;
-    if (delay > 0) this.#sendLater(bytes.slice(), source, delay);
-    else await this.#send(bytes, source);
+    if (delay === 0) return this.#send(bytes, source);
+    this.#sendLater(bytes.slice(), source, delay);
+    return undefined;
   }
 
   #sendLater(bytes: Uint8Array, source: Deno.NetAddr, delay: number): void {
