@@ -4,11 +4,10 @@
  * @module
  */
 
+import { LF } from "../lines/line_feed.ts";
 import type { Wire } from "../net/transport.ts";
 import type { Verdict } from "../telemetry/events.ts";
 import { NO_PROOF, type Reader, reads } from "./read_scheduler.ts";
-
-const LF = 0x0a;
 
 /**
  * Milliseconds that a client gets, after the last sign of life, to answer our

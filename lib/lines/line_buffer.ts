@@ -5,8 +5,7 @@
  */
 
 import type { Range } from "../util/check.ts";
-
-const LF = 0x0a;
+import { lastLineFeed, LF } from "./line_feed.ts";
 
 /**
  * What a connection begins with: small, because many never send more than a
@@ -99,8 +98,7 @@ export class LineBuffer {
     }
     // Only the new bytes are searched, or a line sent byte by byte would cost
     // the square of its length.
-    const last = this.#bytes.subarray(this.#held, filled).lastIndexOf(LF);
-    const end = last < 0 ? 0 : this.#held + last + 1;
+    const end = lastLineFeed(this.#bytes, this.#held, filled) + 1;
     return filled - end > this.#maxLineLength ? filled : end;
   }
 
