@@ -18,7 +18,7 @@ const BLOCK = 16;
  * it. That goes byte by byte, and the unfinished end of a long line costs it a
  * tenth of the time of its read and write.
  *
- * @param bytes A view that begins where its buffer does.
+ * @param bytes A view that begins at a multiple of four bytes of its buffer.
  * @returns Its index, or -1.
  */
 export function lastLineFeed(
@@ -31,7 +31,7 @@ export function lastLineFeed(
   const end = Math.floor(to / BLOCK) * BLOCK;
   const behind = lastWithin(bytes, end, to);
   if (behind >= 0) return behind;
-  const words = new Int32Array(bytes.buffer, 0, end / 4);
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, end / 4);
   for (let i = end / 4 - 4; i >= first / 4; i -= 4) {
     const found = lineFeedsIn(words[i]!) | lineFeedsIn(words[i + 1]!) |
       lineFeedsIn(words[i + 2]!) | lineFeedsIn(words[i + 3]!);
