@@ -43,21 +43,27 @@ export class Datagrams {
   #count = 0;
   /** Bytes that may still be received: bounded once it shuts down. */
   #budget = Infinity;
-  #shutDown = false;
+  /** Settles when the socket is no longer used. */
+  readonly #served: Promise<void>;
+  #shutdown: Promise<void> | undefined;
 
   constructor(socket: Deno.DatagramConn, service: Service) {
     this.#socket = socket;
     this.#service = service;
-    this.#serve();
+    this.#served = this.#serve();
   }
 
   /**
    * Answers what had arrived and what is delayed, for so many seconds at most,
-   * and closes: with 0 before this returns. Doing so twice is fine.
+   * and closes. Can be called more than once.
+   *
+   * @returns Settles when the port is free.
    */
-  async shutdown(timeout: number): Promise<void> {
-    if (this.#shutDown) return;
-    this.#shutDown = true;
+  shutdown(timeout: number): Promise<void> {
+    return this.#shutdown ??= this.#shutDown(timeout);
+  }
+
+  async #shutDown(timeout: number): Promise<void> {
     if (timeout > 0) {
       const over = new AbortController();
       const deadline = pause(timeout * 1000, over.signal);
@@ -67,6 +73,7 @@ export class Datagrams {
     this.#closing.abort();
     this.#closed.abort();
     this.#socket.close();
+    await this.#served;
   }
 
   async #drain(): Promise<void> {

@@ -174,13 +174,14 @@ export class EchoServer {
    * Stops listening, at once. Connections are served on, and datagrams that had
    * arrived still go back: a drain waits for them.
    *
-   * @param timeout Seconds that datagrams get; with 0 their ports are free when
-   * this returns. @default {shutdownTimeout}
+   * @param timeout Seconds that datagrams get. @default {shutdownTimeout}
    * @returns Settles when the system has closed every listener.
    *
    * @ignore
    */
-  async close(timeout = this.#settings.shutdownTimeout): Promise<void> {
+  async close(
+    timeout: number = this.#settings.shutdownTimeout,
+  ): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.connections.ready = false;
       this.#closing.abort();
@@ -237,8 +238,9 @@ export class EchoServer {
     try {
       await this.#acceptAll(listener, service);
     } catch (error) {
-      // Another server may take its place, and its ports.
       this.close(0);
+      // Another server may take its place, and its ports.
+      await Promise.all(this.#datagrams.map((each) => each.shutdown(0)));
       this.#finish.reject(error);
     }
   }
