@@ -145,7 +145,9 @@ class TlsWire implements Wire {
     while (!this.#engine.established) {
       await this.#flush(0);
       const count = await this.#receive();
-      if (count === null) throw leftInHandshake();
+      if (count === null) {
+        throw reset("The client left during the TLS handshake");
+      }
     }
     await this.#flush(0);
   }
@@ -189,7 +191,10 @@ class TlsWire implements Wire {
 
   /** Why nothing more can be received or sent, if so. */
   get #broken(): Error | undefined {
-    return this.#closed ? closedByUs() : this.#engine.error;
+    if (this.#closed) return closedByUs();
+    const { error, established } = this.#engine;
+    if (!error || !established) return error;
+    return reset(`The client broke TLS: ${error.message}`);
   }
 
   /** Reads ciphertext once and has it decrypted: how much, or null at FIN. */
@@ -204,13 +209,15 @@ class TlsWire implements Wire {
     if (count === room.length && count < MOST_ROOM) {
       this.#room = new Uint8Array(2 * count);
     }
-    if (this.#engine.error) await this.#refuse(this.#engine.error);
+    if (this.#broken) await this.#refuse(this.#broken);
     return count;
   }
 
   /** Sends the alert that names the error, and throws it. */
   async #refuse(error: Error): Promise<never> {
-    await this.#flush(0).catch(() => {});
+    const alert = this.#flush(0).catch(() => {});
+    // Later, a client that does not read could keep its connection by this.
+    if (!this.#engine.established) await alert;
     throw error;
   }
 
@@ -262,13 +269,10 @@ class TlsWire implements Wire {
   }
 }
 
-function leftInHandshake(): Error {
-  return Object.assign(
-    new Deno.errors.ConnectionReset(
-      "The client left during the TLS handshake",
-    ),
-    { code: "ECONNRESET" },
-  );
+function reset(message: string): Error {
+  return Object.assign(new Deno.errors.ConnectionReset(message), {
+    code: "ECONNRESET",
+  });
 }
 
 function closedByUs(): Error {

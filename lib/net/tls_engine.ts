@@ -50,6 +50,21 @@ interface Handle {
   destroySsl(): void;
 }
 
+const METHODS = [
+  "initServerTls",
+  "setAlpnProtocols",
+  "attachJsStream",
+  "useUserBuffer",
+  "setHandle",
+  "start",
+  "readStart",
+  "readBuffer",
+  "drainEncOut",
+  "writeBuffer",
+  "shutdown",
+  "destroySsl",
+] as const satisfies (keyof Handle)[];
+
 interface HandleClass {
   new (kind: number, provider: number): Handle;
   readonly prototype: Handle;
@@ -147,7 +162,9 @@ function handleClass(): HandleClass | undefined {
   const { _handle } = socket as unknown as { _handle?: Handle };
   const found = _handle?.constructor as HandleClass | undefined;
   socket.destroy();
-  return typeof found?.prototype.drainEncOut === "function" ? found : undefined;
+  const drivable = found &&
+    METHODS.every((name) => typeof found.prototype[name] === "function");
+  return drivable ? found : undefined;
 }
 
 /** Where handles leave, in the first place, the answer to a read. */
