@@ -49,7 +49,7 @@ export interface Draining {
 
 /** What is drained: the connections that are open, and when there are none. */
 export interface DrainOptions {
-  open: ReadonlySet<Draining>;
+  open: Iterable<Draining> & { readonly size: number };
   pulse: Pulse;
   /** Settles when none is open. */
   emptied: Promise<void>;
