@@ -327,6 +327,8 @@ export class Socket {
 
   /** Ends the input for `reason`, and tells the handler by the signal. */
   giveUp(reason: Verdict): void {
+    // What a drain has read may still wait in the handler.
+    if (this.#output === "open") this.reason = reason;
     (this.#controller ??= new AbortController()).abort();
     this.endInput(reason);
   }
