@@ -164,3 +164,26 @@ Deno.test({
     assert.equal((await events.saw("connection")).ending, "deadline");
   },
 });
+
+for (const mode of ["line", "raw"] as const) {
+  Deno.test({
+    name: `a client that answers at once does not hold up a drain, ${mode}`,
+    ignore,
+    fn: async () => {
+      const server = await EchoServer.start({
+        ...HERE,
+        mode,
+        shutdownTimeout: LONG,
+      });
+      using client = await Client.connect(server.addr.port);
+      // In this process each line is there before a round of the drain is over.
+      const asking = (async () => {
+        while (await client.echo("line\n").catch(() => "") === "line\n");
+        client.close();
+      })();
+      await eventLoopTurn();
+      assert.ok(await seconds(server.shutdown()) < LONG / 4);
+      await asking;
+    },
+  });
+}
