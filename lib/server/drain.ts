@@ -14,7 +14,9 @@
  *
  * What a client sends after the signal cannot put off the end of its own
  * connection for long, and of no other: it is read no further than what the
- * kernel can have held. No timer decides anything but the deadline.
+ * kernel can have held, and a read that leaves room counts much of that, since
+ * a client in this process answers within every round. No timer decides anything
+ * but the deadline.
  *
  * @module
  */
