@@ -65,9 +65,9 @@ Deno.test({
     ]);
     await using _program = program;
     const client = await Client.connect(ports[0]!);
-    await program.saw(/serving 1 connections/);
+    await program.saw(/serving 1 connection/);
     client.close();
-    await program.saw(/serving fewer than 1 connections again/);
+    await program.saw(/serving fewer than 1 connection again/);
   },
 });
 
