@@ -111,6 +111,13 @@ const MAX_WRITE = 64 * 1024;
 const FIRST_ROOM = 1024;
 const MOST_ROOM = 64 * 1024;
 
+/**
+ * Bytes of ciphertext that may come in a row without plaintext: a handshake takes
+ * less, and so does a record. Beyond that the engine would keep them all, and say
+ * nothing: a client may announce a message that is longer than it has room for.
+ */
+const MOST_WITHOUT_PLAINTEXT = 128 * 1024;
+
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -126,6 +133,8 @@ class TlsWire implements Wire {
   /** Where plaintext goes to, and how much has. */
   #into: Uint8Array = NOTHING;
   #filled = 0;
+  /** Bytes of ciphertext that came since the last plaintext. */
+  #withoutPlaintext = 0;
   /** Plaintext that found no room there. */
   readonly #held: Uint8Array[] = [];
   /** The last write of ciphertext. */
@@ -193,6 +202,9 @@ class TlsWire implements Wire {
   /** Why nothing more can be received or sent, if so. */
   get #broken(): Error | undefined {
     if (this.#closed) return closedByUs();
+    if (this.#withoutPlaintext > MOST_WITHOUT_PLAINTEXT) {
+      return reset("The client broke TLS: a message without end");
+    }
     const { error, established } = this.#engine;
     if (!error || !established) return error;
     return reset(`The client broke TLS: ${error.message}`);
@@ -206,6 +218,7 @@ class TlsWire implements Wire {
       this.#finished = true;
       return null;
     }
+    this.#withoutPlaintext += count;
     this.#engine.receive(room.subarray(0, count));
     if (count === room.length && count < MOST_ROOM) {
       this.#room = new Uint8Array(2 * count);
@@ -223,6 +236,7 @@ class TlsWire implements Wire {
   }
 
   #take(bytes: Uint8Array): void {
+    this.#withoutPlaintext = 0;
     const space = this.#into.length - this.#filled;
     if (bytes.length <= space) {
       this.#into.set(bytes, this.#filled);

@@ -468,6 +468,29 @@ tlsTest(
   },
 );
 
+tlsTest(
+  "A TLS client whose message never ends does not fill the memory",
+  async (listening) => {
+    for (const size of [1, 16_000]) {
+      using client = await Deno.connect({ port: listening.port });
+      const wire = await listening.accept();
+      const handshake = assert.rejects(
+        wire.handshake(NOTHING),
+        /^ConnectionReset: The client broke TLS: a message without end$/,
+      );
+      // A hello of 65,535 bytes, for which the engine has no room.
+      const hello = Uint8Array.of(22, 3, 1, 0, 6, 1, 0, 255, 255, 3, 3);
+      const record = new Uint8Array(5 + size);
+      record.set([22, 3, 1, size >> 8, size & 255]);
+      const records = Array<Uint8Array>(Math.ceil(MIB / size)).fill(record);
+      const sent = writeAll(client, joined([hello, ...records]));
+      await handshake;
+      wire.close();
+      await sent.catch(() => {});
+    }
+  },
+);
+
 for (
   const [leaves, leave] of [
     ["sends FIN", (client: Socket) => client.end()],
