@@ -151,6 +151,7 @@ class TlsWire implements Wire {
 
   async handshake(readAhead: Uint8Array): Promise<void> {
     this.#engine.receive(readAhead);
+    if (this.#broken) await this.#refuse(this.#broken);
     while (!this.#engine.established) {
       await this.#flush(0);
       const count = await this.#receive();

@@ -453,20 +453,23 @@ tlsTest("A TLS handshake fails if no protocol is shared", async (listening) => {
   client.close();
 }, { alpn: ["echo"] });
 
-tlsTest(
-  "A TLS handshake fails with a client that speaks HTTP",
-  async (listening) => {
-    using client = await Deno.connect({ port: listening.port });
-    const wire = await listening.accept();
-    await writeAll(client, bytes("GET / HTTP/1.1\r\n\r\n"));
-    await assert.rejects(wire.handshake(NOTHING), {
-      code: "ERR_SSL_WRONG_VERSION_NUMBER",
-    });
-    wire.close();
-    const [alert] = await readAll(client);
-    assert.equal(alert, 21);
-  },
-);
+for (const ahead of ["", "GET / HTTP/1.1\r\n\r\n"]) {
+  tlsTest(
+    "A TLS handshake fails with a client that speaks HTTP" +
+      (ahead && ", also if that has been read already"),
+    async (listening) => {
+      using client = await Deno.connect({ port: listening.port });
+      const wire = await listening.accept();
+      if (!ahead) await writeAll(client, bytes("GET / HTTP/1.1\r\n\r\n"));
+      await assert.rejects(wire.handshake(bytes(ahead)), {
+        code: "ERR_SSL_WRONG_VERSION_NUMBER",
+      });
+      wire.close();
+      const [alert] = await readAll(client);
+      assert.equal(alert, 21);
+    },
+  );
+}
 
 tlsTest(
   "A TLS client whose message never ends does not fill the memory",
