@@ -65,7 +65,7 @@ export function readText<Value>(
   text: string | undefined,
 ): Value {
   if (text === undefined) {
-    throw new Error(`${name} takes ${takes}, and none is given`);
+    throw new Error(`${name} takes ${takes}, but none was given`);
   }
   const value = text === "" ? undefined : read(text);
   if (value !== undefined) return value;
@@ -110,7 +110,7 @@ export function decimal(
   const range = { min, max, fraction: true };
   const text: TextForm<number> = {
     placeholder,
-    takes: describeRange(range),
+    takes: describeRange(range, UNITS[placeholder]),
     read: (text) => withUnit(text, DECIMAL, NO_UNIT, range),
   };
   return { ...numeric(range), option: text, parameter: text };
@@ -140,7 +140,8 @@ export function bytes({ min, max }: Bounds): Kind<number> {
     option: digits("bytes", range),
     parameter: {
       placeholder: "size",
-      takes: `a size from ${min} to ${max} bytes, such as 512, 64k or 64Ki`,
+      takes:
+        `a size from ${min} to ${max} bytes, such as 512, 64k, 1M, 64Ki or 1Mi`,
       read: (text) => withUnit(text, WHOLE, SIZES, range),
     },
   };
@@ -347,6 +348,13 @@ function isListener(given: unknown): given is string | object {
     typeof given === "object" && given !== null && !Array.isArray(given);
 }
 
+/** What a bare number counts, by what stands for it in the help. */
+const UNITS: Readonly<Record<string, string>> = {
+  s: "seconds",
+  ms: "milliseconds",
+  bytes: "bytes",
+};
+
 /** What so many of each unit are; the unit "" is that of a bare number. */
 type Units = Record<string, (count: number) => number>;
 
@@ -386,7 +394,7 @@ function numeric(
 function digits(placeholder: string, range: Range): TextForm<number> {
   return {
     placeholder,
-    takes: describeRange(range),
+    takes: describeRange(range, UNITS[placeholder]),
     read: (text) => withUnit(text, WHOLE, NO_UNIT, range),
   };
 }
