@@ -221,10 +221,17 @@ class Runner {
     if (this.#aborted) return;
     const kind = attempt.signal.aborted ? "timeout" : kindOf(error);
     if (!kind) throw cannotConnect(this.#target, error);
-    const reason = kind === "timeout"
-      ? "no connection in time"
-      : causeOf(error);
-    this.#tally.error(kind, reason);
+    this.#tally.error(
+      kind,
+      kind === "timeout" ? this.#noConnection() : causeOf(error),
+    );
+  }
+
+  #noConnection(): string {
+    const step = this.#target.transport === "tls"
+      ? "TLS handshake"
+      : "connection";
+    return `no ${step} within ${this.#settings.timeout} s`;
   }
 
   /** Time counts from the first connection. */
@@ -281,20 +288,22 @@ class Runner {
   }
 
   #result(): ProbeResult {
-    const { lastAnswer, lastSent } = this.#tally;
-    const end = Math.max(lastAnswer, lastSent, this.#stopped);
+    const { lines, lastAnswer, lastSent, lastError } = this.#tally;
+    const end = Math.max(lastAnswer, lastSent, lastError, this.#stopped);
+    this.#rates.finish(lines, end);
     const seconds = this.#started === undefined
       ? 0
       : (end - this.#started) / 1000;
     const { size, greeting } = this.#settings;
     const target = showTarget(this.#target);
     const complete = this.#over.signal.aborted;
-    const about = { target, size, seconds, greeting, complete };
+    const aborted = this.#aborted;
+    const about = { target, size, seconds, greeting, complete, aborted };
     return {
       report: reportOf(this.#tally, about),
       tally: this.#tally,
       rates: this.#rates,
-      aborted: this.#aborted,
+      aborted,
     };
   }
 }

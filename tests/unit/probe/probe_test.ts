@@ -176,7 +176,7 @@ Deno.test({
   assert.equal(report.lines, 9);
   assert.equal(
     report.first_error,
-    "connection 1: line 3 differs from byte 20 on",
+    "connection 1: line 3 differs at byte 20",
   );
   assert.equal(report.ok, false);
 });
