@@ -14,8 +14,9 @@ import {
 import { withHint } from "../probe/hints.ts";
 import { type ProbeResult, runProbe } from "../probe/runner.ts";
 import { judged } from "../probe/verdict.ts";
-import { reasonOf } from "../util/text.ts";
+import { plainReasonOf } from "../util/text.ts";
 import type { ProbeCommand } from "./command.ts";
+import { writeText } from "./output.ts";
 import { readPem } from "./pem.ts";
 
 /** Columns of a report that goes elsewhere than to a terminal, or at most. */
@@ -70,7 +71,7 @@ export async function probeCommand(
     return await show(command, result, settings, stdout, !noColor);
   } catch (error) {
     progress?.clear();
-    stderr.write(`echoserver: ${withHint(reasonOf(error))}\n`);
+    stderr.write(`echoserver: ${withHint(plainReasonOf(error))}\n`);
     return 1;
   }
 }
@@ -127,18 +128,9 @@ async function progressOn(stderr: Screen): Promise<
 }
 
 function screen(to: typeof Deno.stdout | typeof Deno.stderr): Screen {
-  const encoder = new TextEncoder();
   const terminal = to.isTerminal();
   return {
-    write(text) {
-      try {
-        let rest = encoder.encode(text);
-        while (rest.length > 0) rest = rest.subarray(to.writeSync(rest));
-      } catch (error) {
-        // Nobody reads it: the exit code still tells.
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-      }
-    },
+    write: (text) => writeText(to, text),
     columns: () => terminal ? Deno.consoleSize().columns : undefined,
   };
 }

@@ -39,6 +39,8 @@ export type Bounds = Range & { readonly max: number };
 export interface Kind<Value, Resolved = Value> {
   /** The range, where it is a number. */
   readonly range?: Bounds;
+  /** What the number counts. */
+  readonly unit?: string;
   /** On the command line; without it, the option is a switch. */
   readonly option?: TextForm<Value>;
   /** In the URL of a listener, percent-decoded. */
@@ -123,6 +125,7 @@ export function seconds(min: number, max: number): Kind<number> {
   const range = { min, max, fraction: true };
   return {
     ...numeric(range),
+    unit: "s",
     option: digits("s", { min, max }),
     parameter: {
       placeholder: "duration",
@@ -137,6 +140,7 @@ export function bytes({ min, max }: Bounds): Kind<number> {
   const range = { min, max };
   return {
     ...numeric(range),
+    unit: "bytes",
     option: digits("bytes", range),
     parameter: {
       placeholder: "size",

@@ -163,6 +163,17 @@ export function resolveListener(
   };
 }
 
+/** Faults in words, but for their seed: `latency 0.08 s, corrupt 0.01`. */
+export function describeFaults(faults: FaultSettings): string {
+  const given = FAULT_NAMES.filter((name) =>
+    faults[name] !== undefined && name !== "seed"
+  );
+  return given.map((name) => {
+    const { unit } = FIELDS[name]!.kind;
+    return `${dashed(name)} ${faults[name]}${unit ? ` ${unit}` : ""}`;
+  }).join(", ");
+}
+
 function parseParameters(
   query: string,
   transport: Transport,

@@ -15,5 +15,5 @@ const HINTS: readonly (readonly [error: RegExp, hint: string])[] = [
 /** The error with a hint, if there is one for it. */
 export function withHint(error: string): string {
   const [, hint] = HINTS.find(([pattern]) => pattern.test(error)) ?? [];
-  return hint === undefined ? error : `${error}: ${hint}`;
+  return hint === undefined ? error : `${error} (${hint})`;
 }

@@ -10,9 +10,9 @@ import { pause } from "../util/async.ts";
 import { Client, type ClientContext, type LineSource } from "./client.ts";
 import {
   cannotConnect,
-  causeOf,
   connect,
   kindOf,
+  refusalOf,
   showTarget,
 } from "./connect.ts";
 import { DatagramClient } from "./datagram_client.ts";
@@ -223,7 +223,9 @@ class Runner {
     if (!kind) throw cannotConnect(this.#target, error);
     this.#tally.error(
       kind,
-      kind === "timeout" ? this.#noConnection() : causeOf(error),
+      kind === "timeout"
+        ? this.#noConnection()
+        : refusalOf(this.#target, error),
     );
   }
 

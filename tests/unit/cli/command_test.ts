@@ -495,6 +495,18 @@ for (
   );
 }
 
+programTest({
+  name: "echoserver says in one line that it cannot print, and exits 1",
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  const under = ["sh", "-c", 'exec "$0" "$@" > /dev/full'];
+  for (const args of [["--help"], ["--version"], ["probe", "--help"]]) {
+    const { code, stderr } = await run(args, { under });
+    assert.equal(code, 1);
+    assert.equal(stderr, "echoserver: Cannot print: No space left on device\n");
+  }
+});
+
 /**
  * Runs what cannot start, and gives the one line that says so, without its
  * time.

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  describeFaults,
   type ListenOptions,
   parseListen,
 } from "../../../lib/options/listen.ts";
@@ -173,6 +174,16 @@ const BAD: [url: string, why: string][] = [
     "rate takes a size from 1 to 1000000000000 bytes, such as 512, 64k, 1M, 64Ki",
   ],
 ];
+
+Deno.test("describeFaults has them in words, but for the seed", () => {
+  const faults = parseListen(
+    "tcp://:1?seed=7&share=0.5&slow-close=20ms&rate=1k&corrupt=.01&latency=80",
+  );
+  assert.equal(
+    describeFaults(faults),
+    "latency 80 s, rate 1000 bytes, slow-close 0.02 s, corrupt 0.01, share 0.5",
+  );
+});
 
 for (const [url, options] of GOOD) {
   Deno.test(`parseListen reads ${url.slice(0, 90)}`, () => {

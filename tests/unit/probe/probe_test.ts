@@ -493,6 +493,7 @@ Deno.test({
   assert.equal(report.target, address);
   const missing = await probe("unix:/tmp/no-such.sock", { connections: 2 });
   assert.deepEqual(missing.errors, { ...NO_ERRORS, refused: 2 });
+  assert.equal(missing.first_error, "there is no socket /tmp/no-such.sock");
 });
 
 Deno.test({

@@ -135,7 +135,7 @@ Deno.test("The text report hints at what may help", () => {
   });
   assert.match(
     textReport(noAnswer, SETTINGS, { width: 80, colour: false }),
-    /in place of line 0:\s+try --greeting\n$/,
+    /in place of line 0\s+\(try --greeting\)\n$/,
   );
 });
 
