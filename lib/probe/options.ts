@@ -180,7 +180,7 @@ export const PROBE_OPTIONS = {
     default: 0,
     short: "r",
     group: "Load",
-    help: "lines per second, total",
+    help: "lines/s; 0: closed loop",
   }),
   size: option(bytes(SIZE), {
     places: BOTH,
@@ -192,7 +192,7 @@ export const PROBE_OPTIONS = {
     places: BOTH,
     default: false,
     group: "Load",
-    help: "a new connection for each line",
+    help: "a new connection for each line, one in flight",
   }),
   seed: option(whole("n", 0, Number.MAX_SAFE_INTEGER), { places: ["api"] }),
   duration: option(decimal("s", 0.001, 86_400), {
