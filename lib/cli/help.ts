@@ -25,15 +25,14 @@ const WIDTH = 80;
 
 /** What is said below the rows of a heading. */
 const NOTES: Readonly<Record<string, string>> = {
-  "Echo":
-    "A line above --max-line-length comes back in pieces; nothing is lost.",
+  Echo: "A line above --max-line-length comes back in pieces; nothing is lost.",
   [LIMITS]: "Both limits count all listeners together. Clients beyond " +
     "--max-connections wait, those beyond --max-per-address are closed.",
-  "Access":
-    "Unix sockets are exempt. Behind proxy= it is asked of the client " +
-    "that the header names. Datagrams that are refused get no answer.",
-  [FAULTS]: "Held bytes do not move: the idle timeout ends such connections, " +
-    "blackhole=0 too. A greeting has no faults.",
+  Access: "Unix sockets are exempt. Behind proxy= the client that the header " +
+    "names counts. Refused datagrams get no answer.",
+  [FAULTS]:
+    "The idle timeout still holds: it ends a connection whose bytes are " +
+    "held back longer, blackhole=0 too. The greeting is exempt from faults.",
 };
 
 /** A row of a page: an option, and what is said of it. */
@@ -98,7 +97,7 @@ Exit code: 0 if every line came back right, 1 if not or if there was no
 connection, 2 for a usage error.
 
 Examples:
-  Health check   echoserver probe -n 1 -c 1 --timeout 1 localhost:1050 >/dev/null
+  Health check   echoserver probe -n1 -c1 --timeout 1 localhost:1050 >/dev/null
   Full speed     echoserver probe -c 50 localhost:1050
   Steady load    echoserver probe --rate 10000 -d 60 localhost:1050
   Fail if slow   echoserver probe --max-p99 20 localhost:1050
