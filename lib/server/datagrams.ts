@@ -150,12 +150,23 @@ export class Datagrams {
     const due = performance.now() + delay * 1000;
     // One after the other, so that order holds.
     this.#delayed = this.#delayed
-      .then(() => pause(due - performance.now(), this.#closed.signal))
+      .then(() => this.#until(due))
       .then(() => this.#send(bytes, source))
       .then(() => {
         this.#delayedBytes -= bytes.length;
         this.#delayedDatagrams--;
       });
+  }
+
+  /**
+   * Waits until `due`, in milliseconds. Whole ones: a timer rounds down. None at
+   * all for what is due: it would hold up all datagrams behind it.
+   */
+  async #until(due: number): Promise<void> {
+    const { signal } = this.#closed;
+    for (let left; !signal.aborted && (left = due - performance.now()) > 0;) {
+      await pause(Math.ceil(left), signal);
+    }
   }
 
   /** Sends; that a datagram cannot be sent ends nothing. */
