@@ -154,7 +154,7 @@ for (const transport of ["tcp", "tls", "udp"] as const) {
       "tcp://127.0.0.1:0",
       ...LINUX ? [`unix:${path}`] : [],
       `${transport}://127.0.0.1:${port}`,
-    ], ...files.options);
+    ], ...transport === "tls" ? files.options : []);
     const lines = ended.stderr.split("\n").filter((line) =>
       !/certificate/.test(line)
     ).join("\n");
