@@ -93,7 +93,7 @@ const MAX_NAME = 255;
 const MAX_SECONDS = 86_400;
 const PATH_TAKES =
   `a path, or @ and an abstract name, of 1 to ${MAX_PATH} bytes without NUL`;
-const NAME_TAKES = `a text of 1 to ${MAX_NAME} characters`;
+const NAME_TAKES = `1 to ${MAX_NAME} characters`;
 /** The most connections. */
 const MAX_CONNECTIONS = 1_000_000;
 const PORTS: Bounds = { min: 0, max: 65_535 };

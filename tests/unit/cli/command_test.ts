@@ -144,7 +144,7 @@ const WRONG: [args: string[], message: string][] = [
   [["--max-per-address=-1"], takes("max-per-address", 'not "-1"')],
   [["--max-per-address=1000001"], takes("max-per-address", 'not "1000001"')],
   [["--greeting=on"], '--greeting takes no value, not "on"'],
-  [["--name", ""], '--name takes a text of 1 to 255 characters, not ""'],
+  [["--name", ""], '--name takes 1 to 255 characters, not ""'],
   [
     ["--admin", "host"],
     "--admin takes [host:]port with a port from 0 to 65535",

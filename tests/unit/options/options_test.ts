@@ -195,7 +195,7 @@ const WRONG: [options: unknown, error: Error][] = [
   [{ host: 7 }, type("host must be an address, not 7")],
   [{ mode: "lines" }, type('mode must be "line" or "raw", not "lines"')],
   [{ greeting: "on" }, type('greeting must be true or false, not "on"')],
-  [{ name: "" }, type('name must be a text of 1 to 255 characters, not ""')],
+  [{ name: "" }, type('name must be 1 to 255 characters, not ""')],
   [{ handler: "echo" }, type('handler must be a function, not "echo"')],
   [{ onEvent: null }, type("onEvent must be a function, not null")],
   [
