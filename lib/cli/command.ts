@@ -118,7 +118,8 @@ function cureOf(word: string): string {
     return `use --port ${word}`;
   }
   if (word === "probe") return "it must come first";
-  if (Object.hasOwn(optionsIn("command"), word)) return `use --${word}`;
+  const options = Object.keys(optionsIn("command", SERVE.table)).map(dashed);
+  if (options.includes(word)) return `use --${word}`;
   const meant = nearest(word, ["probe"]);
   return meant ? `did you mean ${meant}?` : `see ${SERVE.help}`;
 }
