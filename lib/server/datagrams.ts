@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NO_PROOF, reads } from "../connection/read_scheduler.ts";
+import { NO_PROOF, type Reader, reads } from "../connection/read_scheduler.ts";
 import { type Alarm, threadClock } from "../faults/clock.ts";
 import { toAddress } from "../net/address.ts";
 import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
@@ -31,11 +31,15 @@ const LEAST_CHARGE = 512;
 /** Milliseconds to wait after an error, lest one that stays uses up a core. */
 const ERROR_PAUSE = 10;
 
-/** Answers the datagrams of a socket until it is closed. */
-export class Datagrams {
+/**
+ * Answers the datagrams of a socket until it is closed. The loop goes from
+ * callback to callback: promises of ours would cost as much as the answer.
+ */
+export class Datagrams implements Reader {
   readonly #socket: Deno.DatagramConn;
   readonly #service: Service;
   readonly #closing = new AbortController();
+  readonly #buffer = new Uint8Array(MAX_DATAGRAM);
   readonly #alarms = new Set<Alarm>();
   /**
    * When the last delayed datagram of each sender goes back: none overtakes
@@ -50,13 +54,13 @@ export class Datagrams {
   /** Bytes that may still be received: bounded once it shuts down. */
   #budget = Infinity;
   /** Settles when the socket is no longer used. */
-  readonly #served: Promise<void>;
+  readonly #served = Promise.withResolvers<void>();
   #shutdown: Promise<void> | undefined;
 
   constructor(socket: Deno.DatagramConn, service: Service) {
     this.#socket = socket;
     this.#service = service;
-    this.#served = this.#serve();
+    reads.enter(this);
   }
 
   /**
@@ -79,7 +83,7 @@ export class Datagrams {
     this.#closing.abort();
     for (const alarm of this.#alarms) alarm.cancel();
     this.#socket.close();
-    await this.#served;
+    await this.#served.promise;
   }
 
   async #drain(): Promise<void> {
@@ -105,47 +109,57 @@ export class Datagrams {
     );
   }
 
-  async #serve(): Promise<void> {
-    const { signal } = this.#closing;
-    const buffer = new Uint8Array(MAX_DATAGRAM);
-    while (!signal.aborted) {
-      await reads.turn();
-      try {
-        const [datagram, source] = await this.#receive(buffer);
-        if (!signal.aborted) {
-          await this.#answer(datagram, source as Deno.NetAddr);
-        }
-      } catch {
-        // The system reports an answer that did not arrive here.
-        await pause(ERROR_PAUSE, signal);
-      }
-      if (this.#count % DATAGRAMS_PER_TURN === 0) await eventLoopTurn();
+  beginRead(): boolean {
+    if (this.#closing.signal.aborted) {
+      this.#served.resolve();
+      return false;
     }
+    this.#socket.receive(this.#buffer).then(this.#onReceived, this.#onFailed);
+    return true;
   }
 
-  async #receive(buffer: Uint8Array): Promise<[Uint8Array, Deno.Addr]> {
-    let length = 0;
-    try {
-      const received = await this.#socket.receive(buffer);
-      length = received[0].length;
-      return received;
-    } finally {
-      reads.answered(NO_PROOF, length, false);
-    }
-  }
+  readonly #onReceived = (
+    [datagram, source]: [Uint8Array, Deno.Addr],
+  ): void => {
+    reads.answered(NO_PROOF, datagram.length, false);
+    const sending = this.#closing.signal.aborted
+      ? undefined
+      : this.#answer(datagram, source as Deno.NetAddr);
+    if (sending) sending.then(this.#next);
+    else this.#next();
+  };
 
-  async #answer(datagram: Uint8Array, source: Deno.NetAddr): Promise<void> {
+  /** The system reports an answer that did not arrive here. */
+  readonly #onFailed = async (): Promise<void> => {
+    reads.answered(NO_PROOF, 0, false);
+    await pause(ERROR_PAUSE, this.#closing.signal);
+    reads.enter(this);
+  };
+
+  readonly #next = (): void => {
+    if (this.#count % DATAGRAMS_PER_TURN > 0) reads.enter(this);
+    else eventLoopTurn().then(() => reads.enter(this));
+  };
+
+  /** Answers, now or later or not at all: a promise if now. */
+  #answer(
+    datagram: Uint8Array,
+    source: Deno.NetAddr,
+  ): Promise<void> | undefined {
     const { counters, access, datagramFaults: faults } = this.#service;
     const number = ++this.#count;
     this.#budget -= Math.max(datagram.length, LEAST_CHARGE);
     counters.datagramIn(datagram.length);
-    if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) return;
-    if (access && !access.allows(toAddress(source).hostname)) return;
-    if (faults?.drop(number)) return;
+    if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) {
+      return undefined;
+    }
+    if (access && !access.allows(toAddress(source).hostname)) return undefined;
+    if (faults?.drop(number)) return undefined;
     const bytes = faults?.corrupt(number, datagram) ?? datagram;
     const delay = faults?.delay(number) ?? 0;
-    if (delay > 0) this.#sendLater(bytes.slice(), source, delay);
-    else await this.#send(bytes, source);
+    if (delay === 0) return this.#send(bytes, source);
+    this.#sendLater(bytes.slice(), source, delay);
+    return undefined;
   }
 
   #sendLater(bytes: Uint8Array, source: Deno.NetAddr, delay: number): void {
