@@ -250,15 +250,29 @@ programTest(
   async () => {
     const pages = ["README.md", ...await filesBelow(".github/", ".md")];
     for (const page of pages) {
-      const links = (await read(page)).matchAll(/\]\((?!https?:|#)([^)#]+)/g);
-      for (const [, link] of links) {
-        await Deno.stat(new URL(link!, new URL(page, root))).catch(() => {
-          throw new Error(`${page} links to ${link}, which is not there`);
+      const links = (await read(page)).matchAll(
+        /(?:\]\(|src(?:set)?=")(?!https?:)([^)"#]*)(?:#([^)"]+))?/g,
+      );
+      for (const [, path, anchor] of links) {
+        const target = new URL(path!, new URL(page, root));
+        const text = await Deno.readTextFile(target).catch(() => {
+          throw new Error(`${page} links to ${path}, which is not there`);
         });
+        assert.ok(
+          anchor === undefined || anchorsOf(text).includes(anchor),
+          `${page} links to ${path}#${anchor}, which is not there`,
+        );
       }
     }
   },
 );
+
+/** What links to the headings of a page have behind the `#`. */
+function anchorsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!.toLowerCase().replace(/[^\w\s-]/g, "").replaceAll(" ", "-")
+  );
+}
 
 programTest(
   "every example in the documentation has the right types and works",

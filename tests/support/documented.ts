@@ -67,7 +67,7 @@ export async function runSection(
   const portOf = otherPorts();
   const env: Record<string, string> = {};
   const servers: Program[] = [];
-  let printed = "";
+  const printed: string[] = [];
   let complete = true;
   for (const block of blocks) {
     if (block.needs && !env[block.needs] && !await has(block.needs)) {
@@ -87,18 +87,19 @@ export async function runSection(
       await using _ = program;
       const { code, stdout, stderr } = await program.ended();
       assert.equal(code, block.exit, `${script}\n${stdout}\n${stderr}`);
-      printed += stdout + stderr;
+      printed.push(stdout, stderr);
     }
   }
   if (!complete) return;
   for (const server of servers) {
     server.kill();
     const { stdout, stderr } = await server.ended();
-    printed += stdout + stderr;
+    printed.push(stdout, stderr);
   }
-  const lines = comparable(printed).split("\n");
+  const all = printed.join("\n");
+  const lines = comparable(all).split("\n");
   for (const line of shown) {
-    assert.ok(lines.includes(comparable(line)), `${line}\n\n${printed}`);
+    assert.ok(lines.includes(comparable(line)), `${line}\n\n${all}`);
   }
 }
 
