@@ -319,7 +319,7 @@ function startTimeout(expire: () => void, seconds: number): () => void {
 
 const REFUSALS: Record<AccessRefusal, string> = {
   access: "address not allowed",
-  per_address: "address has as many connections as it may",
+  per_address: "too many connections from this address",
 };
 
 function rejection(

@@ -39,6 +39,8 @@ export type Bounds = Range & { readonly max: number };
 export interface Kind<Value, Resolved = Value> {
   /** The range, where it is a number. */
   readonly range?: Bounds;
+  /** What the number counts. */
+  readonly unit?: string;
   /** On the command line; without it, the option is a switch. */
   readonly option?: TextForm<Value>;
   /** In the URL of a listener, percent-decoded. */
@@ -65,7 +67,7 @@ export function readText<Value>(
   text: string | undefined,
 ): Value {
   if (text === undefined) {
-    throw new Error(`${name} takes ${takes}, and none is given`);
+    throw new Error(`${name} takes ${takes}, but none was given`);
   }
   const value = text === "" ? undefined : read(text);
   if (value !== undefined) return value;
@@ -110,7 +112,7 @@ export function decimal(
   const range = { min, max, fraction: true };
   const text: TextForm<number> = {
     placeholder,
-    takes: describeRange(range),
+    takes: describeRange(range, UNITS[placeholder]),
     read: (text) => withUnit(text, DECIMAL, NO_UNIT, range),
   };
   return { ...numeric(range), option: text, parameter: text };
@@ -123,6 +125,7 @@ export function seconds(min: number, max: number): Kind<number> {
   const range = { min, max, fraction: true };
   return {
     ...numeric(range),
+    unit: "s",
     option: digits("s", { min, max }),
     parameter: {
       placeholder: "duration",
@@ -137,10 +140,12 @@ export function bytes({ min, max }: Bounds): Kind<number> {
   const range = { min, max };
   return {
     ...numeric(range),
+    unit: "bytes",
     option: digits("bytes", range),
     parameter: {
       placeholder: "size",
-      takes: `a size from ${min} to ${max} bytes, such as 512, 64k or 64Ki`,
+      takes:
+        `a size from ${min} to ${max} bytes, such as 512, 64k, 1M, 64Ki or 1Mi`,
       read: (text) => withUnit(text, WHOLE, SIZES, range),
     },
   };
@@ -347,6 +352,13 @@ function isListener(given: unknown): given is string | object {
     typeof given === "object" && given !== null && !Array.isArray(given);
 }
 
+/** What a bare number counts, by what stands for it in the help. */
+const UNITS: Readonly<Record<string, string>> = {
+  s: "seconds",
+  ms: "milliseconds",
+  bytes: "bytes",
+};
+
 /** What so many of each unit are; the unit "" is that of a bare number. */
 type Units = Record<string, (count: number) => number>;
 
@@ -386,7 +398,7 @@ function numeric(
 function digits(placeholder: string, range: Range): TextForm<number> {
   return {
     placeholder,
-    takes: describeRange(range),
+    takes: describeRange(range, UNITS[placeholder]),
     read: (text) => withUnit(text, WHOLE, NO_UNIT, range),
   };
 }

@@ -94,6 +94,14 @@ const PARAMETERS: ReadonlyMap<string, string> = new Map(
   Object.keys(optionsIn("url")).map((name) => [dashed(name), name]),
 );
 const FIELDS: Table = optionsIn("object");
+/** Addresses with commas or blanks between. */
+const SEVERAL = /^(?:tcp|tls|udp):.*[,\s](?:tcp|tls|udp|unix):/;
+const STRAY_PERCENT = /%(?![0-9a-f]{2})/i;
+/** Options that no listener has for itself. */
+const FOR_ALL: ReadonlySet<string> = new Set(
+  Object.keys(optionsIn("command", optionsIn("api")))
+    .filter((name) => !(name in FIELDS)).map(dashed),
+);
 const FAULT_NAMES = Object.entries(FIELDS)
   .filter(([, { group }]) => group === FAULTS)
   .map(([name]) => name as keyof FaultSettings);
@@ -109,6 +117,9 @@ const FAULT_NAMES = Object.entries(FIELDS)
 export function parseListen(url: string, name = "listen"): ListenOptions {
   try {
     const [address = "", ...query] = url.split("?");
+    if (SEVERAL.test(address)) {
+      throw new Error("each listener needs a URL of its own: repeat --listen");
+    }
     const { transport, host, port, path } = parseLocation(address);
     return {
       transport,
@@ -152,6 +163,17 @@ export function resolveListener(
   };
 }
 
+/** Faults in words, but for their seed: `latency 0.08 s, corrupt 0.01`. */
+export function describeFaults(faults: FaultSettings): string {
+  const given = FAULT_NAMES.filter((name) =>
+    faults[name] !== undefined && name !== "seed"
+  );
+  return given.map((name) => {
+    const { unit } = FIELDS[name]!.kind;
+    return `${dashed(name)} ${faults[name]}${unit ? ` ${unit}` : ""}`;
+  }).join(", ");
+}
+
 function parseParameters(
   query: string,
   transport: Transport,
@@ -166,16 +188,29 @@ function parseParameters(
     if (!isOn(option, transport)) {
       throw new Error(`${written} is not for ${transport}`);
     }
-    const text = rest.length > 0 ? decode(written, rest.join("=")) : undefined;
-    given.set(name, readText(written, option.kind.parameter!, text));
+    const text = rest.length > 0 ? rest.join("=") : undefined;
+    given.set(name, readParameter(written, option.kind, text));
   }
   return Object.fromEntries(given);
 }
 
+function readParameter(
+  name: string,
+  { parameter, range }: Table[string]["kind"],
+  text: string | undefined,
+): unknown {
+  // 10% is a wrong number rather than a wrong code.
+  const asItIs = text === undefined || range && STRAY_PERCENT.test(text);
+  return readText(name, parameter!, asItIs ? text : decode(name, text));
+}
+
 function unknownParameter(written: string): string {
+  const unknown = `unknown parameter ${quote(written)}`;
+  if (FOR_ALL.has(written)) {
+    return `${unknown}: it is an option, for all listeners`;
+  }
   const meant = nearest(written, PARAMETERS.keys());
-  const hint = meant ? `: did you mean ${meant}?` : "";
-  return `unknown parameter ${quote(written)}${hint}`;
+  return meant ? `${unknown}: did you mean ${meant}?` : unknown;
 }
 
 /** The fields that are given, each checked; others are ignored. */

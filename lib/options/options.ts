@@ -248,12 +248,19 @@ export function checkTogether(
   const rival = given.host !== undefined ? "host" : "port";
   if (given.listen !== undefined && given[rival] !== undefined) {
     throw new TypeError(
-      `${name("listen")} and ${name(rival)} exclude each other`,
+      `${name("listen")} and ${name(rival)} cannot be combined`,
     );
   }
   if ((given.tlsCert === undefined) !== (given.tlsKey === undefined)) {
     throw new TypeError(
-      `${name("tlsCert")} and ${name("tlsKey")} need each other`,
+      `${name("tlsCert")} and ${name("tlsKey")} must be given together`,
+    );
+  }
+  if (given.tlsCert !== undefined && !listensForTls(given.listen)) {
+    throw new TypeError(
+      `${name("tlsCert")} and ${name("tlsKey")} need ${
+        name("listen")
+      } tls://HOST:PORT`,
     );
   }
   if (workers > maxConnections) {
@@ -268,6 +275,14 @@ export function checkTogether(
       "handler cannot cross threads: leave it out, or workers at 1",
     );
   }
+}
+
+function listensForTls(listen: EchoServerOptions["listen"]): boolean {
+  return [listen ?? []].flat().some((listener) =>
+    typeof listener === "string"
+      ? listener.startsWith("tls:")
+      : listener.transport === "tls"
+  );
 }
 
 function resolveListeners(

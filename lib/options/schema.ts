@@ -109,9 +109,9 @@ const STREAMS: readonly Transport[] = ["tcp", "tls", "unix"];
 const INTERNET: readonly Transport[] = ["tcp", "tls", "udp"];
 
 /** The heading of limits and times. */
-const LIMITS = "Limits and times (in seconds)";
+export const LIMITS = "Limits and times (in seconds)";
 /** The heading of what only a listener has. */
-const PARAMETERS = "Parameters of a listener";
+export const PARAMETERS = "Parameters of a listener";
 /** The heading of the faults; all options under it are of that kind. */
 export const FAULTS = "Faults on purpose";
 
@@ -177,7 +177,7 @@ export const OPTIONS = {
     on: STREAMS,
     default: false,
     group: "Echo",
-    help: "first send a line of JSON: who answers",
+    help: "begin with a JSON line naming the server",
   }),
   name: option(text("text", NAME_TAKES, shortText), {
     places: SERVER,
@@ -228,7 +228,7 @@ export const OPTIONS = {
   tlsKey: option(pem(), {
     places: SERVER,
     group: "TLS",
-    help: "its private key (PEM); both or neither",
+    help: "its private key (PEM), required with --tls-cert",
   }),
   admin: option(endpoint("127.0.0.1", PORTS), {
     places: SERVER,
@@ -255,7 +255,7 @@ export const OPTIONS = {
     places: ["command"],
     short: "v",
     group: "Log",
-    help: "also log each connection that ends",
+    help: "also log connections that end or are refused",
   }),
   help: option(toggle(), {
     places: ["command"],
@@ -336,7 +336,7 @@ export const OPTIONS = {
     places: LISTENER,
     default: 1,
     group: FAULTS,
-    help: "share of connections that get the faults",
+    help: "fraction of connections affected",
   }),
   seed: option(whole("n", 0, Number.MAX_SAFE_INTEGER), {
     places: LISTENER,

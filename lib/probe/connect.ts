@@ -71,6 +71,12 @@ export function kindOf(error: unknown): keyof ProbeErrors | undefined {
   return KINDS[code];
 }
 
+/** Says why a connection was refused. */
+export function refusalOf({ path }: Target, error: unknown): string {
+  const { code = "" } = error as { code?: string };
+  return code === "ENOENT" ? `there is no socket ${path}` : causeOf(error);
+}
+
 /** Says why there can be no connection. */
 export function cannotConnect(target: Target, error: unknown): Error {
   const reason = causeOf(error);

@@ -6,7 +6,7 @@
 
 import { drawSeed } from "../util/random.ts";
 import type { Transport } from "../net/transport.ts";
-import { describeRange, inRange, show } from "../util/check.ts";
+import { describeRange, inRange, quote, show } from "../util/check.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
 import {
   abortSignal,
@@ -26,6 +26,7 @@ import {
   option,
   type Place,
   type Table,
+  TRANSPORTS,
   type Voice,
 } from "../options/schema.ts";
 
@@ -179,7 +180,7 @@ export const PROBE_OPTIONS = {
     default: 0,
     short: "r",
     group: "Load",
-    help: "lines per second, total",
+    help: "lines/s; 0: closed loop",
   }),
   size: option(bytes(SIZE), {
     places: BOTH,
@@ -191,7 +192,7 @@ export const PROBE_OPTIONS = {
     places: BOTH,
     default: false,
     group: "Load",
-    help: "a new connection for each line",
+    help: "a new connection for each line, one in flight",
   }),
   seed: option(whole("n", 0, Number.MAX_SAFE_INTEGER), { places: ["api"] }),
   duration: option(decimal("s", 0.001, 86_400), {
@@ -255,6 +256,9 @@ export const PROBE_OPTIONS = {
 };
 
 const TABLE: Table = PROBE_OPTIONS;
+
+/** Ports on which something can listen. */
+const PORT = whole("port", 1, 65_535).parameter!;
 
 /** What an address can be, for errors. */
 export const ADDRESSES =
@@ -330,13 +334,19 @@ export function parseTarget(address: string): Target {
 function readTarget(address: string): Target {
   if (typeof address !== "string") throw new Error("it is no text");
   if (address.includes("?")) throw new Error("parameters are for listeners");
-  const complete = /^(?:[a-z]+:\/\/|unix:)/.test(address);
+  if (/^\d+$/.test(address)) {
+    throw new Error(`did you mean localhost:${address}?`);
+  }
+  const [, scheme] = /^(unix(?=:)|[a-z]+(?=:\/\/))/.exec(address) ?? [];
+  if (scheme && !TRANSPORTS.some((transport) => transport === scheme)) {
+    throw new Error(`unknown transport ${quote(scheme)}`);
+  }
   const { transport, host: hostname, port, path } = parseLocation(
-    complete ? address : `tcp://${address}`,
+    scheme ? address : `tcp://${address}`,
+    PORT,
   );
-  if (transport !== "unix") {
-    if (hostname === "") throw new Error("the host is missing");
-    if (port === 0) throw new Error("nothing listens on port 0");
+  if (transport !== "unix" && hostname === "") {
+    throw new Error("the host is missing");
   }
   return { transport, hostname, port, path };
 }

@@ -7,6 +7,7 @@
 import { parseTarget, type ProbeOptions, resolveProbe } from "./options.ts";
 import type { ProbeReport } from "./report.ts";
 import { runProbe } from "./runner.ts";
+import { judged } from "./verdict.ts";
 
 /**
  * Sends lines to whatever echoes, compares every byte that comes back, and
@@ -41,5 +42,5 @@ export async function probe(
 ): Promise<ProbeReport> {
   const target = parseTarget(address);
   const settings = resolveProbe(options, target);
-  return (await runProbe(target, settings)).report;
+  return judged(await runProbe(target, settings));
 }

@@ -50,12 +50,16 @@ export interface ProbeReport {
   connect_ms: ProbeTimes;
   /** Connections that each name answered; only with greetings. */
   greetings?: Record<string, number>;
-  /** From the first connection to the last answer. */
+  /** From the first connection to the last answer or error. */
   seconds: number;
+  /** Whether it was told to stop; only if it was. */
+  stopped_early?: true;
   /** The first error, in words, if there was one. */
   first_error?: string;
   /** Whether every line came back right, and at least one did. */
   ok: boolean;
+  /** Why not, in words; only if it is not. */
+  failure?: string;
 }
 
 /** Sums up a histogram. */
@@ -77,18 +81,20 @@ export interface Circumstances {
   target: string;
   /** Bytes of a line. */
   size: number;
-  /** From the first connection to the last answer. */
+  /** From the first connection to the last answer or error. */
   seconds: number;
   /** Whether it did all that was asked for, or was told to stop. */
   complete: boolean;
   /** Whether connections begin with a greeting. */
   greeting: boolean;
+  /** Whether the caller's signal ended it. */
+  aborted: boolean;
 }
 
 /** Makes the report. */
 export function reportOf(tally: Tally, about: Circumstances): ProbeReport {
   const { lines, connections, errors, uncorrected, firstError } = tally;
-  const { target, size, seconds, complete, greeting } = about;
+  const { target, size, seconds, complete, greeting, aborted } = about;
   return {
     target,
     lines,
@@ -99,11 +105,17 @@ export function reportOf(tally: Tally, about: Circumstances): ProbeReport {
     latency_ms: timesOf(tally.latencies),
     ...uncorrected && { uncorrected_latency_ms: timesOf(uncorrected) },
     connect_ms: timesOf(tally.connects),
-    ...greeting && { greetings: Object.fromEntries(tally.greetings) },
+    ...greeting && { greetings: byName(tally.greetings) },
     seconds: Math.round(seconds * 1000) / 1000,
+    ...aborted && { stopped_early: true },
     ...firstError !== undefined && { first_error: firstError },
     ok: complete && lines > 0 && tally.failures === 0,
   };
+}
+
+function byName(counts: ReadonlyMap<string, number>): Record<string, number> {
+  const names = [...counts.keys()].sort();
+  return Object.fromEntries(names.map((name) => [name, counts.get(name)!]));
 }
 
 /** The clock tells no more than tenths of a microsecond. */

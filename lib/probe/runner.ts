@@ -10,9 +10,9 @@ import { pause } from "../util/async.ts";
 import { Client, type ClientContext, type LineSource } from "./client.ts";
 import {
   cannotConnect,
-  causeOf,
   connect,
   kindOf,
+  refusalOf,
   showTarget,
 } from "./connect.ts";
 import { DatagramClient } from "./datagram_client.ts";
@@ -221,10 +221,19 @@ class Runner {
     if (this.#aborted) return;
     const kind = attempt.signal.aborted ? "timeout" : kindOf(error);
     if (!kind) throw cannotConnect(this.#target, error);
-    const reason = kind === "timeout"
-      ? "no connection in time"
-      : causeOf(error);
-    this.#tally.error(kind, reason);
+    this.#tally.error(
+      kind,
+      kind === "timeout"
+        ? this.#noConnection()
+        : refusalOf(this.#target, error),
+    );
+  }
+
+  #noConnection(): string {
+    const step = this.#target.transport === "tls"
+      ? "TLS handshake"
+      : "connection";
+    return `no ${step} within ${this.#settings.timeout} s`;
   }
 
   /** Time counts from the first connection. */
@@ -281,20 +290,22 @@ class Runner {
   }
 
   #result(): ProbeResult {
-    const { lastAnswer, lastSent } = this.#tally;
-    const end = Math.max(lastAnswer, lastSent, this.#stopped);
+    const { lines, lastAnswer, lastSent, lastError } = this.#tally;
+    const end = Math.max(lastAnswer, lastSent, lastError, this.#stopped);
+    this.#rates.finish(lines, end);
     const seconds = this.#started === undefined
       ? 0
       : (end - this.#started) / 1000;
     const { size, greeting } = this.#settings;
     const target = showTarget(this.#target);
     const complete = this.#over.signal.aborted;
-    const about = { target, size, seconds, greeting, complete };
+    const aborted = this.#aborted;
+    const about = { target, size, seconds, greeting, complete, aborted };
     return {
       report: reportOf(this.#tally, about),
       tally: this.#tally,
       rates: this.#rates,
-      aborted: this.#aborted,
+      aborted,
     };
   }
 }

@@ -46,6 +46,8 @@ export class Tally {
   lastSent = 0;
   /** When the last line came back. */
   lastAnswer = 0;
+  /** When something went wrong last. */
+  lastError = 0;
 
   /** @param scheduled Whether lines are due at certain times. */
   constructor(scheduled: boolean) {
@@ -64,6 +66,7 @@ export class Tally {
   error(kind: keyof ProbeErrors, what: string, count = 1): void {
     if (count === 0) return;
     this.errors[kind] += count;
+    this.lastError = performance.now();
     this.firstError ??= what;
   }
 

@@ -6,11 +6,12 @@
  */
 
 import { listenerName } from "../net/address.ts";
+import { describeFaults } from "../options/listen.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 
 /**
  * Fills in a certificate, if one is needed, and the seeds of faults, and tells
- * of both.
+ * of the certificate and of the faults.
  *
  * @throws {Error} If the certificate or its key cannot be used.
  */
@@ -22,12 +23,14 @@ async function withCertificate(settings: Settings): Promise<Settings> {
   const { listeners, onEvent } = settings;
   const tls = listeners.filter(({ transport }) => transport === "tls");
   if (tls.length === 0) return settings;
-  const { checkCertificate, fingerprint, makeCertificate } = await import(
-    "../net/certificate.ts"
-  );
+  const { checkCertificate, factsOf, fingerprint, makeCertificate } =
+    await import("../net/certificate.ts");
   const { tlsCert, tlsKey } = settings;
   if (tlsCert && tlsKey) {
     await checkCertificate(tlsCert, tlsKey);
+    const facts = await factsOf(tlsCert);
+    const hash = await fingerprint(tlsCert);
+    onEvent({ type: "certificate", fingerprint: hash, ...facts });
     return settings;
   }
   const { cert, key } = await makeCertificate(tls.map(({ host }) => host));
@@ -41,9 +44,13 @@ async function withSeeds(settings: Settings): Promise<Settings> {
   const { drawSeed } = await import("../util/random.ts");
   const listeners = settings.listeners.map((listener) => {
     const { faults } = listener;
-    if (!faults || faults.seed !== undefined) return listener;
+    if (!faults) return listener;
+    const name = askedFor(listener);
+    const what = describeFaults(faults);
+    settings.onEvent({ type: "faults", listener: name, faults: what });
+    if (faults.seed !== undefined) return listener;
     const seed = drawSeed();
-    settings.onEvent({ type: "seed", listener: askedFor(listener), seed });
+    settings.onEvent({ type: "seed", listener: name, seed });
     return { ...listener, faults: { ...faults, seed } };
   });
   return { ...settings, listeners };

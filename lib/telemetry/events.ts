@@ -158,12 +158,33 @@ export interface StateEvent extends Totals {
   since: string;
 }
 
-/** A certificate was made at the start, signed by itself. */
+/**
+ * The certificate that TLS is served with: one that was made at the start, signed
+ * by itself, or the one that was given. Only of that the rest is told.
+ */
 export interface CertificateEvent {
   /** Tells the events apart. */
   type: "certificate";
   /** The SHA-256 of it, in hex digits. */
   fingerprint: string;
+  /** The names and addresses that it is for, joined by commas. */
+  names?: string;
+  /** When it becomes valid, as RFC 3339 writes it, in UTC. */
+  validFrom?: string;
+  /** When it expires. */
+  validTo?: string;
+  /** Whether it was valid at the start. */
+  valid?: boolean;
+}
+
+/** A listener has faults. */
+export interface FaultsEvent {
+  /** Tells the events apart. */
+  type: "faults";
+  /** The listener's name. */
+  listener: string;
+  /** Which, as `latency 0.08 s, corrupt 0.01`. */
+  faults: string;
 }
 
 /** Which seed the faults of a listener are drawn from. */
@@ -240,6 +261,7 @@ export type ServerEvent =
   | StopEvent
   | StateEvent
   | CertificateEvent
+  | FaultsEvent
   | SeedEvent
   | AdminEvent
   | HangupEvent

@@ -8,6 +8,7 @@ import { type Address, showAddress } from "../net/address.ts";
 import { checkFunction, checkWord } from "../util/check.ts";
 import { escapeControls } from "../util/text.ts";
 import type {
+  CertificateEvent,
   ConnectionEvent,
   DrainEvent,
   LimitEvent,
@@ -130,6 +131,8 @@ function levelOf(event: ServerEvent): Level {
       return event.ending === "failed" ? "warning" : "debug";
     case "rejected":
       return "debug";
+    case "certificate":
+      return event.valid === false ? "warning" : "info";
     default:
       return "info";
   }
@@ -159,7 +162,9 @@ function messageOf(event: ServerEvent): string {
     case "state":
       return stateOf(event);
     case "certificate":
-      return `self-signed certificate made, SHA-256 ${event.fingerprint}`;
+      return certificateOf(event);
+    case "faults":
+      return `faults of ${event.listener}: ${event.faults}`;
     case "seed":
       return `faults of ${event.listener} have seed ${event.seed}`;
     case "admin":
@@ -198,9 +203,18 @@ function clientOf(
 function limitOf({ reached, connections }: LimitEvent): string {
   const limit = plural(connections, "connection");
   return reached
-    ? `serving ${limit} (--max-connections), ` +
-      "further clients wait: raise --max-connections"
-    : `serving fewer than ${limit} again`;
+    ? `${limit} open, other clients wait: raise --max-connections`
+    : `fewer than ${limit} open again`;
+}
+
+function certificateOf(event: CertificateEvent): string {
+  const { names, validFrom = "", validTo = "", valid, fingerprint } = event;
+  const hash = `SHA-256 ${fingerprint}`;
+  if (names === undefined) return `self-signed certificate made, ${hash}`;
+  const [first, last] = [validFrom.slice(0, 10), validTo.slice(0, 10)];
+  return valid
+    ? `certificate for ${names}, valid until ${last}, ${hash}`
+    : `certificate for ${names} is only valid from ${first} to ${last}, ${hash}`;
 }
 
 function shortageOf(code: string): string {

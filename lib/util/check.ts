@@ -24,9 +24,16 @@ export function inRange(
     (fraction || Number.isInteger(value));
 }
 
-/** A range as a phrase: `a whole number from 1 to 10`. */
-export function describeRange({ min, max, fraction }: Range): string {
-  const kind = fraction ? "number" : "whole number";
+/**
+ * A range as a phrase: `a whole number from 1 to 10`, or with a unit `a whole
+ * number of seconds from 1 to 10`.
+ */
+export function describeRange(
+  { min, max, fraction }: Range,
+  unit?: string,
+): string {
+  const number = fraction ? "number" : "whole number";
+  const kind = unit === undefined ? number : `${number} of ${unit}`;
   return max === undefined
     ? `a ${kind} from ${min}`
     : `a ${kind} from ${min} to ${max}`;

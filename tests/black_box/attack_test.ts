@@ -67,7 +67,7 @@ Deno.test({
     const client = await Client.connect(ports[0]!);
     await program.saw(/serving 1 connections/);
     client.close();
-    await program.saw(/serving fewer than 1 connections again/);
+    await program.saw(/fewer than 1 connection open again/);
   },
 });
 

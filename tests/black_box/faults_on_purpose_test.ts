@@ -131,6 +131,8 @@ Deno.test({
   ];
   assert.notDeepEqual(one, two);
 
+  await first.saw(/ info faults of \S+: slice 7 bytes, corrupt 0\.1\n/);
+
   await using again = await serve([`${faults}&seed=${seed}`]);
   const address = again.addresses[0]!;
   const cut = Array.from(

@@ -146,7 +146,7 @@ Deno.test("admit counts a client until it leaves", async () => {
     second,
     admit(second, { access: one }),
     "per_address",
-    "address has as many connections as it may",
+    "too many connections from this address",
   );
   leave();
   assert.equal(one.addresses, 0);
@@ -234,7 +234,7 @@ Deno.test("admit asks access of the client that the header names, not of the pro
     second,
     admit(second, rules),
     "per_address",
-    "address has as many connections as it may",
+    "too many connections from this address",
     CLIENT,
   );
   leave();

@@ -277,7 +277,7 @@ Deno.test("pem is never shown", () => {
 Deno.test("readText says so if there is no value", () => {
   assert.throws(
     () => readText("--port", whole("n", 1, 2).option!, undefined),
-    new Error("--port takes a whole number from 1 to 2, and none is given"),
+    new Error("--port takes a whole number from 1 to 2, but none was given"),
   );
 });
 

@@ -73,8 +73,6 @@ Deno.test("resolve reads every option", () => {
     deny: ["10.0.0.1"],
     greeting: true,
     name: "pod",
-    tlsCert: PEM,
-    tlsKey: PEM,
     admin: "[::1]:9090",
     handler,
   });
@@ -97,11 +95,19 @@ Deno.test("resolve reads every option", () => {
     allow: ["10.0.0.0/8"],
     deny: ["10.0.0.1"],
     name: "pod",
-    tlsCert: PEM,
-    tlsKey: PEM,
     admin: { host: "::1", port: 9090 },
     handler,
   });
+});
+
+Deno.test("resolve takes a certificate where there is TLS", () => {
+  const pair = { tlsCert: PEM, tlsKey: PEM };
+  for (const tls of ["tls://:0", { transport: "tls" }] as const) {
+    for (const listen of [tls, ["tcp://:0", tls]]) {
+      const { tlsCert, tlsKey } = resolved({ listen, ...pair });
+      assert.deepEqual({ tlsCert, tlsKey }, pair);
+    }
+  }
 });
 
 Deno.test("resolve ignores what it does not know", () => {
@@ -198,8 +204,16 @@ const WRONG: [options: unknown, error: Error][] = [
       'allow must be an array of addresses or networks, such as ["10.0.0.0/8"], not []',
     ),
   ],
-  [{ tlsCert: PEM }, type("tlsCert and tlsKey need each other")],
-  [{ tlsKey: PEM }, type("tlsCert and tlsKey need each other")],
+  [{ tlsCert: PEM }, type("tlsCert and tlsKey must be given together")],
+  [
+    { tlsCert: PEM, tlsKey: PEM },
+    type("tlsCert and tlsKey need listen tls://HOST:PORT"),
+  ],
+  [
+    { tlsCert: PEM, tlsKey: PEM, listen: ["tcp://:1", { transport: "unix" }] },
+    type("tlsCert and tlsKey need listen tls://HOST:PORT"),
+  ],
+  [{ tlsKey: PEM }, type("tlsCert and tlsKey must be given together")],
   [
     { workers: 3, maxConnections: 2 },
     new RangeError("workers must be at most maxConnections (2), not 3"),
@@ -210,11 +224,11 @@ const WRONG: [options: unknown, error: Error][] = [
   ],
   [
     { listen: "tcp://:1", port: 7 },
-    type("listen and port exclude each other"),
+    type("listen and port cannot be combined"),
   ],
   [
     { listen: [{}], host: "::" },
-    type("listen and host exclude each other"),
+    type("listen and host cannot be combined"),
   ],
   [{ listen: 7 }, notListen("7")],
   [{ listen: [] }, notListen("[]")],

@@ -176,7 +176,7 @@ Deno.test({
   assert.equal(report.lines, 9);
   assert.equal(
     report.first_error,
-    "connection 1: line 3 differs from byte 20 on",
+    "connection 1: line 3 differs at byte 20",
   );
   assert.equal(report.ok, false);
 });
@@ -493,6 +493,7 @@ Deno.test({
   assert.equal(report.target, address);
   const missing = await probe("unix:/tmp/no-such.sock", { connections: 2 });
   assert.deepEqual(missing.errors, { ...NO_ERRORS, refused: 2 });
+  assert.equal(missing.first_error, "there is no socket /tmp/no-such.sock");
 });
 
 Deno.test({
