@@ -112,7 +112,7 @@ function totals(
     : `  opened in ${showTime(connect_ms.p50)} (median), ` +
       `${showTime(connect_ms.max)} (max)`;
   const speed = seconds > 0 ? `, ${showBytes(bytes / seconds)}/s` : "";
-  const missed = lines_per_second < rate * REACHED
+  const missed = report.ok && lines_per_second < rate * REACHED
     ? `; ${showRate(rate)} was not reached`
     : "";
   const rows = [

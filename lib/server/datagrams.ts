@@ -5,6 +5,7 @@
  */
 
 import { NO_PROOF, reads } from "../connection/read_scheduler.ts";
+import { type Alarm, threadClock } from "../faults/clock.ts";
 import { toAddress } from "../net/address.ts";
 import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
 import { eventLoopTurn, pause } from "../util/async.ts";
@@ -35,11 +36,16 @@ export class Datagrams {
   readonly #socket: Deno.DatagramConn;
   readonly #service: Service;
   readonly #closing = new AbortController();
-  readonly #closed = new AbortController();
-  /** Settles when all datagrams have gone back that wait. */
-  #delayed = Promise.resolve();
+  readonly #alarms = new Set<Alarm>();
+  /**
+   * When the last delayed datagram of each sender goes back: none overtakes
+   * another of its sender, and none waits for those of others.
+   */
+  readonly #due = new Map<string, number>();
   #delayedBytes = 0;
   #delayedDatagrams = 0;
+  /** Called when the last of them has gone back. */
+  #onLastSent = () => {};
   #count = 0;
   /** Bytes that may still be received: bounded once it shuts down. */
   #budget = Infinity;
@@ -71,7 +77,7 @@ export class Datagrams {
       over.abort();
     }
     this.#closing.abort();
-    this.#closed.abort();
+    for (const alarm of this.#alarms) alarm.cancel();
     this.#socket.close();
     await this.#served;
   }
@@ -79,7 +85,8 @@ export class Datagrams {
   async #drain(): Promise<void> {
     await this.#receiveArrived();
     this.#closing.abort();
-    await this.#delayed;
+    if (this.#delayedDatagrams === 0) return;
+    await new Promise<void>((resolve) => this.#onLastSent = resolve);
   }
 
   /** Receives until a round has proven that the kernel held nothing more. */
@@ -147,15 +154,18 @@ export class Datagrams {
     if (!fits) return;
     this.#delayedBytes += bytes.length;
     this.#delayedDatagrams++;
-    const due = performance.now() + delay * 1000;
-    // One after the other, so that order holds.
-    this.#delayed = this.#delayed
-      .then(() => pause(due - performance.now(), this.#closed.signal))
-      .then(() => this.#send(bytes, source))
-      .then(() => {
-        this.#delayedBytes -= bytes.length;
-        this.#delayedDatagrams--;
-      });
+    const sender = `${source.hostname} ${source.port}`;
+    const last = this.#due.get(sender) ?? 0;
+    const due = Math.max(performance.now() + delay * 1000, last);
+    this.#due.set(sender, due);
+    const alarm = threadClock.at(due, async () => {
+      this.#alarms.delete(alarm);
+      if (this.#due.get(sender) === due) this.#due.delete(sender);
+      await this.#send(bytes, source);
+      this.#delayedBytes -= bytes.length;
+      if (--this.#delayedDatagrams === 0) this.#onLastSent();
+    });
+    this.#alarms.add(alarm);
   }
 
   /** Sends; that a datagram cannot be sent ends nothing. */

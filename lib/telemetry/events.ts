@@ -44,7 +44,7 @@ export interface ConnectionEvent {
   type: "connection";
   /** The name of the listener that it came from. */
   listener: string;
-  /** Its number, from 1 on each listener. */
+  /** Its number, from 1 on each listener of each worker. */
   connection: number;
   /** The client's address: what a PROXY header says, or else the peer's. */
   remoteAddr: Address;

@@ -326,3 +326,23 @@ Deno.test({
   late![Symbol.dispose]();
   wrong![Symbol.dispose]();
 });
+
+Deno.test({
+  name: "datagrams that come together are late together",
+  ignore,
+}, async () => {
+  const DATAGRAMS = 150;
+  await using program = await Program.listeningAt([
+    "udp://127.0.0.1:0?latency=200ms",
+  ]);
+  using client = UdpClient.to(program.addresses[0]!);
+  const took = await timed(async () => {
+    for (let i = 0; i < DATAGRAMS; i++) await client.send(`${i}`);
+    for (let i = 0; i < DATAGRAMS; i++) {
+      assert.equal(text(await client.receive()), `${i}`);
+    }
+  });
+  assert.ok(took >= 200, `${took} ms`);
+  // One timer after the other would take more than twice as long.
+  assert.ok(took < 400, `${took} ms`);
+});

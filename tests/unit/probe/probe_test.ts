@@ -330,6 +330,7 @@ Deno.test({
   assert.deepEqual(report.errors, { ...NO_ERRORS, timeout: 1 });
   assert.equal(report.lines, 9);
   assert.match(report.first_error!, /line 2 had no answer within 0.3 s/);
+  assert(report.seconds >= 0.3, `${report.seconds} s`);
 });
 
 Deno.test({
@@ -460,6 +461,7 @@ Deno.test({
   await using banner = await start("Welcome\n");
   const welcome = await probe(banner.address, { ...options, greeting: true });
   assert.match(welcome.first_error!, /no greeting: it is not JSON/);
+  assert(welcome.seconds >= 0, `${welcome.seconds} s`);
   assert.equal(welcome.ok, false);
   const plain = await probe(banner.address, options);
   assert.deepEqual(plain.errors, { ...NO_ERRORS, wrong: 1 });

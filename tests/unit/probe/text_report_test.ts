@@ -112,10 +112,16 @@ Deno.test("The text report of nothing is short", () => {
 
 Deno.test("The text report says that a rate was not reached", () => {
   const options = { width: 80, colour: false };
-  const report = (rate: number) =>
-    textReport(result({ scheduled: true }), { ...SETTINGS, rate }, options);
+  const report = (rate: number, wrong = 0) => {
+    const found = result({ scheduled: true }, (tally) => {
+      tally.error("wrong", "byte 5", wrong);
+    });
+    return textReport(found, { ...SETTINGS, rate }, options);
+  };
   assert.match(report(2000), /^Lines .*\/s; 2,000\/s was not reached$/m);
   assert.doesNotMatch(report(100), /reached/);
+  // Lines that are wrong were sent, too.
+  assert.doesNotMatch(report(2000, 1), /reached/);
 });
 
 Deno.test("The report names who answered in the order of their names", () => {
