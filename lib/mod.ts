@@ -1,6 +1,7 @@
 /**
  * An echo server for TCP, TLS, UDP and Unix sockets that can misbehave on
- * purpose, and `probe()`, which proves that an echo path loses no byte.
+ * purpose, and `probe()`, which checks that every byte comes back unchanged, and
+ * measures the latency.
  *
  * @example A server on a port of its own, and one on port 2030 under a
  * supervisor
