@@ -15,7 +15,7 @@ export interface Connection {
    * shuts down: then once all that had arrived has been given out (in line
    * mode, once a line that is under way has been finished).
    */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What the client gets. Closing it sends FIN; reading goes on. */
   readonly writable: WritableStream<Uint8Array>;
   /** The client's address; behind a PROXY header, the one that it names. */
@@ -72,7 +72,7 @@ export class SocketConnection implements Connection {
     this.#input = new InputEnd(socket, this.#output);
   }
 
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#input.facade;
   }
 

@@ -80,16 +80,16 @@ export function faultStages(
   connection: number,
   mode: "line" | "raw",
   clock?: Clock,
-): TransformStream<Uint8Array, Uint8Array>[] {
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>[] {
   const { seed, share = 1, jitter = 0 } = faults;
   const { latency: delay = jitter > 0 ? 0 : undefined } = faults;
   if (!isAffected(seed, connection, share)) return [];
   const draws = { seed, connection };
   const timed = clock ? { clock } : {};
-  const stages: TransformStream<Uint8Array, Uint8Array>[] = [];
+  const stages: TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>[] = [];
   const add = <T>(
     value: T | undefined,
-    stage: (value: T) => TransformStream<Uint8Array, Uint8Array>,
+    stage: (value: T) => TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>,
   ) => {
     if (value !== undefined) stages.push(stage(value));
   };

@@ -28,7 +28,9 @@ import { holdingStream } from "./holding_stream.ts";
  * @param bytes How many come through: a whole number from 0.
  * @throws {RangeError} If `bytes` is out of its range.
  */
-export function limit(bytes: number): TransformStream<Uint8Array, Uint8Array> {
+export function limit(
+  bytes: number,
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   let left = checkNumber("limit", bytes, { min: 0 });
   return holdingStream({
     ready(held) {

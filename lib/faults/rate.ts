@@ -5,7 +5,7 @@
  */
 
 import { checkNumber } from "../util/check.ts";
-import type { Clock } from "./clock.ts";
+import type { Timed } from "./clock.ts";
 import { holdingStream } from "./holding_stream.ts";
 
 /** Milliseconds' worth of bytes that go on in one chunk; one byte at least. */
@@ -16,16 +16,6 @@ const PIECE = 20;
  * that go on at once when none came for a while. With a piece it makes 100 ms.
  */
 const CREDIT = 80;
-
-/** Options of {@linkcode rate}. */
-export interface RateOptions {
-  /**
-   * What it waits by.
-   *
-   * @ignore
-   */
-  clock?: Clock;
-}
 
 /**
  * Makes a stream that lets at most so many bytes a second through: a token
@@ -47,13 +37,23 @@ export interface RateOptions {
  * ```
  *
  * @param bytesPerSecond A whole number from 1.
- * @param options By which clock.
  * @throws {RangeError} If `bytesPerSecond` is out of its range.
  */
 export function rate(
   bytesPerSecond: number,
-  options: RateOptions = {},
-): TransformStream<Uint8Array, Uint8Array> {
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
+/**
+ * @param timed What it waits by.
+ * @ignore
+ */
+export function rate(
+  bytesPerSecond: number,
+  timed: Timed,
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
+export function rate(
+  bytesPerSecond: number,
+  { clock }: Timed = {},
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   checkNumber("rate", bytesPerSecond, { min: 1 });
   // When all that has gone on would be through at this rate, in milliseconds.
   let through = -Infinity;
@@ -67,5 +67,5 @@ export function rate(
       return count;
     },
     due: () => through,
-  }, { clock: options.clock });
+  }, { clock });
 }

@@ -29,7 +29,9 @@ import { holdingStream } from "./holding_stream.ts";
  * @param bytes The most bytes of a piece: a whole number from 1.
  * @throws {RangeError} If `bytes` is out of its range.
  */
-export function slice(bytes: number): TransformStream<Uint8Array, Uint8Array> {
+export function slice(
+  bytes: number,
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   checkNumber("slice", bytes, { min: 1 });
   return holdingStream({
     ready: (held) => Math.min(held, bytes),

@@ -18,40 +18,48 @@ import type { Listener } from "./transport.ts";
 export async function listenUnix(path: string): Promise<Listener> {
   const isFile = !path.startsWith("@");
   const address = { transport: "unix" as const, path: systemPath(path) };
+  let holder: Holder = "server";
   try {
     try {
       return Deno.listen(address);
     } catch (error) {
       const taken = error instanceof Deno.errors.AddrInUse;
-      if (!taken || !isFile || await isServed(path)) throw error;
+      if (taken && isFile) holder = await holderOf(path);
+      if (!taken || holder !== "nobody") throw error;
       await Deno.remove(path);
       return Deno.listen(address);
     }
   } catch (error) {
-    throw explained(error, path);
+    throw explained(error, path, holder);
   }
 }
+
+/** What has a path that is taken: `nobody` is the socket of a dead server. */
+type Holder = "nobody" | "server" | "file";
 
 /** An abstract name begins with NUL for the system. */
 function systemPath(path: string): string {
   return path.startsWith("@") ? `\0${path.slice(1)}` : path;
 }
 
-/** Whether somebody listens there, or what is there is no socket. */
-async function isServed(path: string): Promise<boolean> {
-  if (!(await Deno.lstat(path)).isSocket) return true;
+async function holderOf(path: string): Promise<Holder> {
+  if (!(await Deno.lstat(path)).isSocket) return "file";
   try {
     (await Deno.connect({ transport: "unix", path })).close();
-    return true;
+    return "server";
   } catch (error) {
-    return !(error instanceof Deno.errors.ConnectionRefused);
+    const refused = error instanceof Deno.errors.ConnectionRefused;
+    return refused ? "nobody" : "server";
   }
 }
 
-function explained(error: unknown, path: string): unknown {
+function explained(error: unknown, path: string, holder: Holder): unknown {
   const address = `unix:${path}`;
   if (error instanceof Deno.errors.AddrInUse) {
-    error.message = `Cannot listen on ${address}: the socket is already in use`;
+    const cause = holder === "file"
+      ? "a file that is not a socket is there"
+      : "the socket is already in use";
+    error.message = `Cannot listen on ${address}: ${cause}`;
     return error;
   }
   if (error instanceof Deno.errors.NotCapable) {

@@ -65,9 +65,9 @@ export interface ListenOptions extends FaultSettings {
    * Addresses and networks whose connections must begin with a header of the
    * PROXY protocol; all others are refused. For `tcp` and `tls`.
    */
-  proxy?: string[];
+  proxy?: readonly string[];
   /** Protocols that TLS can agree on, the best first. For `tls`. */
-  alpn?: string[];
+  alpn?: readonly string[];
 }
 
 /** A listener, checked and complete. Plain data, which can cross threads. */
@@ -77,8 +77,8 @@ export interface ListenerSettings extends Location {
   readonly idleTimeout: number;
   readonly greeting: boolean;
   /** Empty: no PROXY protocol. */
-  readonly proxy: string[];
-  readonly alpn: string[];
+  readonly proxy: readonly string[];
+  readonly alpn: readonly string[];
   /** Absent if there are none. */
   readonly faults?: FaultSettings;
 }

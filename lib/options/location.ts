@@ -8,7 +8,7 @@
  * @module
  */
 
-import { parseIp } from "../net/address.ts";
+import { isHost } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
@@ -83,7 +83,11 @@ function unixLocation(rest: string): Location {
 function parseAuthority(authority: string): { host: string; port: number } {
   const parts = /^(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?$/.exec(authority);
   if (!parts) {
-    throw new Error("an IPv6 address goes in brackets, as in [::1]:1050");
+    throw new Error(
+      authority.includes("@")
+        ? "an address has no user or password"
+        : "an IPv6 address goes in brackets, as in [::1]:1050",
+    );
   }
   const [, host = "", port = ""] = parts;
   if (port === "") throw new Error("the port is missing: write HOST:PORT");
@@ -96,15 +100,10 @@ function parseAuthority(authority: string): { host: string; port: number } {
 function parseHost(host: string): string {
   const [, address] = /^\[(.*)\]$/.exec(host) ?? [];
   const taken = address === undefined
-    // Whatever separates the parts of a URL is in no name.
-    ? /^[^\0-\x20\x7f/?#@%\\]*$/.test(host)
-    : isIPv6(address.replace(/%.+$/, ""));
+    ? host === "" || isHost(host)
+    : address.includes(":") && isHost(address);
   if (!taken) {
     throw new Error(`host takes an address or a name, not ${quote(host)}`);
   }
   return address?.replace(/%25/, "%") ?? host;
-}
-
-function isIPv6(text: string): boolean {
-  return text.includes(":") && parseIp(text) !== undefined;
 }

@@ -6,7 +6,7 @@
 
 import type { Handler } from "../connection/connection.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
-import { show } from "../util/check.ts";
+import { isObject, show } from "../util/check.ts";
 import {
   type ListenerDefaults,
   type ListenerSettings,
@@ -28,7 +28,7 @@ export interface EchoServerOptions {
    *
    * @default {"tcp://0.0.0.0:1050"}
    */
-  listen?: string | ListenOptions | (string | ListenOptions)[];
+  listen?: string | ListenOptions | readonly (string | ListenOptions)[];
   /**
    * TCP port to listen on, 0 to 65535; 0 picks a free one.
    *
@@ -97,12 +97,12 @@ export interface EchoServerOptions {
    * Addresses and networks, such as `10.0.0.0/8`, whose clients alone are
    * served. Without it all are. Unix sockets are not asked.
    */
-  allow?: string[];
+  allow?: readonly string[];
   /**
    * Addresses and networks whose clients are not served, whatever `allow` says.
    * Without it there are none.
    */
-  deny?: string[];
+  deny?: readonly string[];
   /**
    * Whether each connection begins with a line of JSON that says who answers,
    * before any echo.
@@ -198,7 +198,7 @@ export function resolve(options: number | EchoSupervisorOptions): Settings {
   const given: EchoSupervisorOptions = typeof options === "number"
     ? { port: options }
     : options;
-  if (given === null || typeof given !== "object") {
+  if (!isObject(given)) {
     throw new TypeError(
       `options must be a port or an object, not ${show(options)}`,
     );
@@ -218,10 +218,12 @@ export function resolve(options: number | EchoSupervisorOptions): Settings {
   } = checkEach(OPTIONS, given);
   checkTogether(given);
   const defaults = { mode, maxLineLength, idleTimeout, greeting };
+  const listeners = listen
+    ? resolveListeners(listen, defaults)
+    : [plainListener(host, port, defaults)];
+  if (given.handler) checkNoFaults(listeners);
   return {
-    listeners: listen
-      ? resolveListeners(listen, defaults)
-      : [plainListener(host, port, defaults)],
+    listeners,
     allow,
     deny,
     ...others,
@@ -274,10 +276,31 @@ function resolveListeners(
   listeners: (string | ListenOptions)[],
   defaults: ListenerDefaults,
 ): ListenerSettings[] {
-  return listeners.map((listener, index) => {
-    const name = listeners.length > 1 ? `listen[${index}]` : "listen";
-    return resolveListener(name, listener, defaults);
-  });
+  return listeners.map((listener, index) =>
+    resolveListener(nameOf(listeners, index), listener, defaults)
+  );
+}
+
+/**
+ * Faults act on the built-in echo. Of UDP they hold beside a handler, which it
+ * never asks.
+ *
+ * @throws {TypeError} If a stream listener has faults.
+ */
+function checkNoFaults(listeners: ListenerSettings[]): void {
+  const index = listeners.findIndex(({ transport, faults }) =>
+    transport !== "udp" && faults
+  );
+  if (index < 0) return;
+  throw new TypeError(
+    `${nameOf(listeners, index)} cannot have faults beside a handler: ` +
+      "pipe through latency() and the like in the handler",
+  );
+}
+
+/** What errors call a listener. */
+function nameOf(listeners: readonly unknown[], index: number): string {
+  return listeners.length > 1 ? `listen[${index}]` : "listen";
 }
 
 function plainListener(

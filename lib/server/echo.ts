@@ -6,11 +6,11 @@
 
 import type { Connection, Handler } from "../connection/connection.ts";
 import { LineStream } from "../lines/line_stream.ts";
-import {
-  type EchoServerOptions,
-  type ListenerSettings,
-  resolve,
+import type {
+  EchoServerOptions,
+  ListenerSettings,
 } from "../options/options.ts";
+import { checkEach, OPTIONS } from "../options/schema.ts";
 
 /** A handler that knows which connection of its listener it serves. */
 export type NumberedHandler = (
@@ -44,12 +44,12 @@ export type EchoOptions = Pick<EchoServerOptions, "mode" | "maxLineLength">;
  *
  * @param options By lines or raw, and how long a line may be.
  * @returns A handler for `EchoServer.start()`.
- * @throws {RangeError} If `maxLineLength` is out of its range.
- * @throws {TypeError} If `mode` is none of its words.
+ * @throws {RangeError} If `maxLineLength` is not in its range.
+ * @throws {TypeError} If `mode` is not one of the allowed strings.
  */
 export function echo(options: EchoOptions = {}): Handler {
-  const [listener] = resolve(options).listeners;
-  return echoOf(listener!);
+  const { mode, maxLineLength } = OPTIONS;
+  return echoOf(checkEach({ mode, maxLineLength }, options));
 }
 
 /** The same for settings that are checked. */

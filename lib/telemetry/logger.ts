@@ -5,7 +5,7 @@
  */
 
 import { type Address, showAddress } from "../net/address.ts";
-import { checkFunction, checkWord } from "../util/check.ts";
+import { checkFunction, checkObject, checkWord } from "../util/check.ts";
 import { escapeControls } from "../util/text.ts";
 import type {
   ConnectionEvent,
@@ -99,7 +99,7 @@ export function logger(
     verbosity = "normal",
     write = console.error,
     now = Date.now,
-  } = options;
+  } = checkObject("options", options);
   checkWord("format", format, LOG_FORMATS);
   checkWord("verbosity", verbosity, VERBOSITIES);
   checkFunction("write", write);

@@ -16,6 +16,7 @@ import { prepare } from "../server/prepare.ts";
 import type { EchoServer } from "../server/server.ts";
 import { totalsOf } from "../telemetry/snapshot.ts";
 import { untilAborted, untilSettledOrAborted } from "../util/async.ts";
+import { show } from "../util/check.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
 import type { Branch } from "./branch.ts";
@@ -112,6 +113,11 @@ export class EchoSupervisor {
     Server: typeof EchoServer,
     options: number | EchoSupervisorOptions = {},
   ): Promise<EchoSupervisor> {
+    if (typeof Server?.startWith !== "function") {
+      throw new TypeError(
+        `Server must be the class EchoServer, not ${show(Server)}`,
+      );
+    }
     return EchoSupervisor.startWith(Server, resolve(options));
   }
 

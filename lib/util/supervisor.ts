@@ -6,7 +6,13 @@
  */
 
 import { deferred, eventLoopTurn } from "./async.ts";
-import { checkFunction, checkNumber, checkWord } from "./check.ts";
+import {
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkWord,
+  show,
+} from "./check.ts";
 import { reasonOf } from "./text.ts";
 
 /**
@@ -145,8 +151,8 @@ export class Supervisor {
    *
    * @param options How many restarts are too many, and how long to wait for
    * children that are stopped.
-   * @throws {RangeError} If `maxRestarts` is no whole number from 0,
-   * `maxSeconds` no number above 0, or `shutdownTimeout` no number from 0.
+   * @throws {RangeError} If `maxRestarts` is not a whole number from 0,
+   * `maxSeconds` not a number above 0, or `shutdownTimeout` not a number from 0.
    * @throws {TypeError} If another option is of the wrong kind.
    */
   constructor(options: SupervisorOptions = {}) {
@@ -156,7 +162,7 @@ export class Supervisor {
       shutdownTimeout: 5,
       onRestart: () => {},
       now: () => performance.now() / 1000,
-      ...options,
+      ...checkObject("options", options),
     };
     const { maxRestarts, maxSeconds, shutdownTimeout } = this.#options;
     checkNumber("maxRestarts", maxRestarts, { min: 0 });
@@ -173,11 +179,11 @@ export class Supervisor {
    * @param spec What to run, under which name, and when to start it again.
    * @throws {Error} If the supervisor has stopped, or a child of that id is
    * alive.
-   * @throws {TypeError} If `restart` is none of its words, `run` is no function,
-   * or a child that is not temporary has no id.
+   * @throws {TypeError} If `restart` is not one of the allowed strings, `run` is
+   * not a function, or a child that is not temporary has no id.
    */
   startChild(spec: ChildSpec): void {
-    const { id, restart } = spec;
+    const { id, restart } = checkObject("spec", spec);
     checkWord("restart", restart, RESTARTS);
     checkFunction("run", spec.run);
     const name = id === undefined ? "a child" : `child "${id}"`;
@@ -345,6 +351,6 @@ export class Supervisor {
 function checkPositive(name: string, value: unknown): void {
   if (typeof value === "number" && value > 0) return;
   throw new RangeError(
-    `${name} must be a number above 0, not ${Deno.inspect(value)}`,
+    `${name} must be a number above 0, not ${show(value)}`,
   );
 }

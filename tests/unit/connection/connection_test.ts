@@ -455,7 +455,10 @@ Deno.test("SocketConnection does not share a LineStream with another", async () 
 Deno.test("SocketConnection does not fuse a subclass of LineStream", async () => {
   class Twice extends LineStream {
     override get readable() {
-      const twice = new TransformStream<Uint8Array, Uint8Array>({
+      const twice = new TransformStream<
+        Uint8Array<ArrayBuffer>,
+        Uint8Array<ArrayBuffer>
+      >({
         transform(chunk, controller) {
           controller.enqueue(chunk);
           controller.enqueue(chunk);
