@@ -81,13 +81,12 @@ function unixLocation(rest: string): Location {
 }
 
 function parseAuthority(authority: string): { host: string; port: number } {
+  if (authority.includes("@")) {
+    throw new Error("an address has no user or password");
+  }
   const parts = /^(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?$/.exec(authority);
   if (!parts) {
-    throw new Error(
-      authority.includes("@")
-        ? "an address has no user or password"
-        : "an IPv6 address goes in brackets, as in [::1]:1050",
-    );
+    throw new Error("an IPv6 address goes in brackets, as in [::1]:1050");
   }
   const [, host = "", port = ""] = parts;
   if (port === "") throw new Error("the port is missing: write HOST:PORT");

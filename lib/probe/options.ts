@@ -328,7 +328,7 @@ export function parseTarget(address: string): Target {
 }
 
 function readTarget(address: string): Target {
-  if (typeof address !== "string") throw new Error("it is no text");
+  if (typeof address !== "string") throw new Error("it is not a string");
   if (address.includes("?")) throw new Error("parameters are for listeners");
   const complete = /^(?:[a-z]+:\/\/|unix:)/.test(address);
   const { transport, host: hostname, port, path } = parseLocation(
