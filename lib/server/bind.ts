@@ -21,6 +21,8 @@ export interface Bound {
   readonly addr: Address;
   /** With its scheme, as in metrics: `tcp://127.0.0.1:1050`. */
   readonly name: string;
+  /** The seed of its faults, if none was given. */
+  readonly drawnSeed?: number;
   /**
    * Where connections come from, or datagrams; nothing if another thread has it.
    */
@@ -70,13 +72,44 @@ export async function findFree(settings: Settings): Promise<Bound[]> {
   return bound;
 }
 
+/** Tells the seeds that were drawn, then what is listened on. */
+export function announce(
+  bound: readonly Bound[],
+  onEvent: Settings["onEvent"],
+): void {
+  for (const { name, drawnSeed } of bound) {
+    if (drawnSeed === undefined) continue;
+    onEvent({ type: "seed", listener: name, seed: drawnSeed });
+  }
+  for (const { addr, name } of bound) {
+    onEvent({ type: "listening", addr, listener: name });
+  }
+}
+
 /** Closes all that is bound here. */
 export function closeAll(bound: readonly Bound[]): void {
   for (const { socket } of bound) socket?.close();
 }
 
-/** Binds one listener; a name may mean several addresses. */
+/** Binds one listener, and draws the seed of its faults if none is given. */
 async function bindOne(
+  listener: ListenerSettings,
+  settings: Settings,
+  sharing?: PortSharing,
+): Promise<Bound[]> {
+  const { faults } = listener;
+  if (!faults || faults.seed !== undefined) {
+    return await bindListener(listener, settings, sharing);
+  }
+  const { drawSeed } = await import("../util/random.ts");
+  const seed = drawSeed();
+  const seeded = { ...listener, faults: { ...faults, seed } };
+  const bound = await bindListener(seeded, settings, sharing);
+  return bound.map((one) => ({ ...one, drawnSeed: seed }));
+}
+
+/** A name may mean several addresses. */
+async function bindListener(
   listener: ListenerSettings,
   settings: Settings,
   sharing?: PortSharing,

@@ -14,7 +14,13 @@ import {
 } from "../options/options.ts";
 import { deferred, untilSettledOrAborted } from "../util/async.ts";
 import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
-import { bindAll, type Bound, closeAll, type PortSharing } from "./bind.ts";
+import {
+  announce,
+  bindAll,
+  type Bound,
+  closeAll,
+  type PortSharing,
+} from "./bind.ts";
 import { Connections } from "./connections.ts";
 import type { Datagrams } from "./datagrams.ts";
 import { prepare } from "./prepare.ts";
@@ -215,10 +221,7 @@ export class EchoServer {
 
   /** Announces every listener, and serves it. */
   #start(UdpServer: typeof Datagrams | undefined): void {
-    const { onEvent } = this.#settings;
-    for (const { addr, name } of this.#bound) {
-      onEvent({ type: "listening", addr, listener: name });
-    }
+    announce(this.#bound, this.#settings.onEvent);
     for (const [index, { settings, socket }] of this.#bound.entries()) {
       if (!socket) continue;
       const service = this.connections.services[index]!;
