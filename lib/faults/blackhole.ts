@@ -27,8 +27,8 @@ export interface BlackholeOptions {
 }
 
 /**
- * Takes all that comes and gives nothing back, not even the end: also when the
- * input ends, it lasts until its time is over.
+ * Reads and drops all input, and lasts until its time is over, even when the
+ * input has ended before.
  *
  * @example A server that never answers, and hangs up after a minute
  * ```ts
@@ -40,10 +40,10 @@ export interface BlackholeOptions {
  * });
  * ```
  *
- * @param input What is taken and dropped.
+ * @param input What is read and dropped.
  * @param seconds How long it lasts, 0 to 86400, fractions too; 0 is until the
  * signal aborts.
- * @param options What else ends it.
+ * @param options What shortens it.
  * @returns Resolves when the time is over; close the connection then. Rejects if
  * the input fails.
  * @throws {RangeError} If a numeric argument is not a number in its range.

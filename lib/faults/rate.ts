@@ -18,9 +18,9 @@ const PIECE = 20;
 const CREDIT = 80;
 
 /**
- * Makes a stream that lets at most so many bytes a second through: a token
- * bucket. It is smooth: never more than 100 ms' worth at once (or one byte). It
- * takes one chunk at a time.
+ * Makes a stream that lets at most this many bytes a second pass: a token bucket.
+ * It is smooth: never more than 100 ms' worth (or one byte) at once. It takes one
+ * chunk at a time.
  *
  * @example A modem
  * ```ts
@@ -37,7 +37,7 @@ const CREDIT = 80;
  * ```
  *
  * @param bytesPerSecond A whole number from 1.
- * @throws {RangeError} If `bytesPerSecond` is out of its range.
+ * @throws {RangeError} If `bytesPerSecond` is not in its range.
  */
 export function rate(
   bytesPerSecond: number,

@@ -10,8 +10,8 @@ import { holdingStream } from "./holding_stream.ts";
 import { SECONDS } from "./latency.ts";
 
 /**
- * Makes a stream that lets bytes through, and ends so much later than they do:
- * piped to a connection, its FIN comes late.
+ * Makes a stream that lets all bytes pass, and ends this much later than its
+ * input: piped to a connection, its FIN comes late.
  *
  * @example FIN comes two seconds after the last line
  * ```ts
@@ -28,7 +28,7 @@ import { SECONDS } from "./latency.ts";
  * ```
  *
  * @param seconds How much later, 0 to 86400, fractions too.
- * @throws {RangeError} If `seconds` is out of its range.
+ * @throws {RangeError} If `seconds` is not in its range.
  */
 export function slowClose(
   seconds: number,

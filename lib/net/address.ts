@@ -9,7 +9,7 @@ import type { Transport } from "./transport.ts";
 
 /** Where one end of a connection, or a listener, is. */
 export interface Address {
-  /** TLS is TCP here. */
+  /** TLS is `tcp` here: the name of a listener has the scheme `tls`. */
   readonly transport: "tcp" | "udp" | "unix";
   /**
    * An IP address; one that is IPv4-mapped (`::ffff:192.0.2.7`) is plain IPv4.

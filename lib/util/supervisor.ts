@@ -35,16 +35,15 @@ const RESTARTS_PER_TURN = 8;
 /** What a {@linkcode Supervisor} runs. */
 export interface ChildSpec {
   /**
-   * The child's name, which no other child that is alive has. Only a temporary
-   * child can do without one.
+   * The child's name, unique among those that are alive. Only a temporary child
+   * can do without one.
    */
   id?: string;
   /** When it is started again. */
   restart: Restart;
   /**
    * The child itself: it lives until the promise settles, and should end soon
-   * after `signal` aborts. To throw, to reject and to return are ends of the
-   * same kind.
+   * after `signal` aborts. Throwing is the same as rejecting.
    */
   run: (signal: AbortSignal) => Promise<void>;
 }
@@ -71,8 +70,8 @@ export interface SupervisorOptions {
    */
   shutdownTimeout?: number;
   /**
-   * Called when a child has ended and will be started again at once. What it
-   * throws nobody can catch, and it ends the process.
+   * Called when a child has ended and will be started again at once. If it throws,
+   * that is an unhandled rejection, which ends the process.
    *
    * @default {() => undefined}
    */
@@ -125,7 +124,7 @@ export class Supervisor {
   /**
    * Settles when the supervisor has stopped: resolves after {@linkcode
    * Supervisor.shutdown}, rejects when it gave up, with an error that names the
-   * child and bears its failure as `cause`.
+   * child and has its failure as `cause`.
    */
   readonly finished: Promise<void>;
 
@@ -209,11 +208,11 @@ export class Supervisor {
 
   /**
    * Stops every child and waits until they have ended, or until
-   * `shutdownTimeout`: temporary children all together and first, then the
-   * others one by one, the youngest first. When the time is up the rest are told
-   * to end too, but not waited for. Can be called more than once.
+   * `shutdownTimeout`: temporary children first and all together, then the others
+   * one by one, the youngest first. When the time is up, the rest are told to end
+   * too, but not waited for. Can be called more than once.
    *
-   * @returns Settles when that is done, and never rejects.
+   * @returns Resolves when that is done; never rejects.
    */
   async shutdown(): Promise<void> {
     if (!this.#stopping) {
