@@ -14,13 +14,13 @@ export const PROBABILITY: Range = { min: 0, max: 1, fraction: true };
 /** Options of {@linkcode corrupt}. */
 export interface CorruptOptions {
   /**
-   * Which bytes are changed, and how: a whole number from 0 to 9007199254740991.
+   * Whole number from which the changes are drawn, 0 to 9007199254740991.
    *
    * @default {drawn}
    */
   seed?: number;
   /**
-   * The connection's number, a whole one from 1. The same seed and number change
+   * Number of the connection, a whole one from 1. The same seed and number change
    * the same bytes.
    *
    * @default {1}

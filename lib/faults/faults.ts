@@ -21,7 +21,7 @@ import { slowClose } from "./slow_close.ts";
  * seconds, sizes in bytes; what is left out does not happen.
  */
 export interface FaultSettings {
-  /** Seconds by which everything goes back later, 0 to 86400, fractions too. */
+  /** Seconds before anything goes back, 0 to 86400, fractions too. */
   latency?: number;
   /**
    * Random variation of `latency`: at most this many seconds more or less, 0 to
@@ -32,14 +32,14 @@ export interface FaultSettings {
   rate?: number;
   /** At most this many bytes go back in one write, 1 to 16777216. Not for `udp`. */
   slice?: number;
-  /** After this many bytes comes FIN, 0 to 1000000000000. Not for `udp`. */
+  /** FIN comes after this many bytes, 0 to 1000000000000. Not for `udp`. */
   limit?: number;
   /**
    * Nothing goes back, and the connection is closed after this many seconds, 0 to
    * 86400, fractions too; 0 is never. Not for `udp`.
    */
   blackhole?: number;
-  /** Seconds by which FIN is late, 0 to 86400, fractions too. Not for `udp`. */
+  /** Seconds before FIN, 0 to 86400, fractions too. Not for `udp`. */
   slowClose?: number;
   /** Probability that a byte goes back changed, 0 to 1. */
   corrupt?: number;

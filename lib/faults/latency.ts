@@ -43,14 +43,14 @@ export interface LatencyOptions {
    */
   mode?: "line" | "raw";
   /**
-   * Which draws: a whole number from 0 to 9007199254740991.
+   * Whole number from which jitter is drawn, 0 to 9007199254740991.
    *
    * @default {drawn}
    */
   seed?: number;
   /**
-   * The connection's number, a whole one from 1. The same seed and number give
-   * the same draws.
+   * Number of the connection, a whole one from 1. The same seed and number give
+   * the same jitter.
    *
    * @default {1}
    */
@@ -70,7 +70,7 @@ export interface LatencyOptions {
  * its time: pass the connection's `signal` to `pipeTo`, which ends the wait when
  * the server gives the connection up.
  *
- * @example A line comes back after 50 ms, more or less 20
+ * @example A line comes back after 50 ms, plus or minus 20
  * ```ts
  * import { EchoServer, latency, LineStream } from "@echoserver/echoserver";
  *

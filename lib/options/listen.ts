@@ -66,8 +66,9 @@ export interface ListenOptions extends FaultSettings {
   /**
    * Addresses and networks of proxies: their connections must begin with a header
    * of the PROXY protocol, v1 or v2, and all other connections are refused. The
-   * header names the client; UNKNOWN (v1) and LOCAL (v2) leave it the peer. For
-   * `tcp` and `tls`.
+   * header names the client. With UNKNOWN (v1) and LOCAL (v2) the client is the
+   * peer, of which `allow`, `deny` and `maxPerAddress` are not asked. For `tcp` and
+   * `tls`.
    */
   proxy?: readonly string[];
   /** ALPN protocols that TLS can agree on, the preferred first. For `tls`. */

@@ -53,8 +53,8 @@ export interface EchoServerOptions {
    */
   port?: number;
   /**
-   * Address to listen on, or a name of this machine, which is listened on at each
-   * of its addresses; `::` takes IPv4 and IPv6.
+   * Address to listen on, or a name of this machine: then at each of its
+   * addresses. `::` takes IPv4 and IPv6.
    *
    * @default {"0.0.0.0"}
    */

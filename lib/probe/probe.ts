@@ -12,7 +12,7 @@ import { runProbe } from "./runner.ts";
  * Sends lines to any echo server, compares every byte that comes back, and
  * measures how long it takes. Each line differs from every other.
  *
- * A server that loses, changes or refuses something is no exception: the report
+ * It does not throw if the server loses, changes or refuses something: the report
  * says so.
  *
  * @example Is every line right, and the 99th percentile below 10 ms?
