@@ -12,54 +12,53 @@ import type { Listener } from "./transport.ts";
  * replaced.
  *
  * @param path A path, or `@` and an abstract name.
+ * @throws {Deno.errors.AlreadyExists} If the path is that of another kind of
+ * file.
  * @throws {Error} What `Deno.listen` throws, of the same class; the message
  * names the socket, the cause and the cure.
  */
 export async function listenUnix(path: string): Promise<Listener> {
   const isFile = !path.startsWith("@");
   const address = { transport: "unix" as const, path: systemPath(path) };
-  let holder: Holder = "server";
   try {
     try {
       return Deno.listen(address);
     } catch (error) {
       const taken = error instanceof Deno.errors.AddrInUse;
-      if (taken && isFile) holder = await holderOf(path);
-      if (!taken || holder !== "nobody") throw error;
+      if (!taken || !isFile) throw error;
+      if (!(await Deno.lstat(path)).isSocket) {
+        throw new Deno.errors.AlreadyExists(
+          "there is a file that is no socket",
+        );
+      }
+      if (await isServed(path)) throw error;
       await Deno.remove(path);
       return Deno.listen(address);
     }
   } catch (error) {
-    throw explained(error, path, holder);
+    throw explained(error, path);
   }
 }
-
-/** What has a path that is taken: `nobody` is the socket of a dead server. */
-type Holder = "nobody" | "server" | "file";
 
 /** An abstract name begins with NUL for the system. */
 function systemPath(path: string): string {
   return path.startsWith("@") ? `\0${path.slice(1)}` : path;
 }
 
-async function holderOf(path: string): Promise<Holder> {
-  if (!(await Deno.lstat(path)).isSocket) return "file";
+/** Whether somebody listens there. */
+async function isServed(path: string): Promise<boolean> {
   try {
     (await Deno.connect({ transport: "unix", path })).close();
-    return "server";
+    return true;
   } catch (error) {
-    const refused = error instanceof Deno.errors.ConnectionRefused;
-    return refused ? "nobody" : "server";
+    return !(error instanceof Deno.errors.ConnectionRefused);
   }
 }
 
-function explained(error: unknown, path: string, holder: Holder): unknown {
+function explained(error: unknown, path: string): unknown {
   const address = `unix:${path}`;
   if (error instanceof Deno.errors.AddrInUse) {
-    const cause = holder === "file"
-      ? "a file that is not a socket is there"
-      : "the socket is already in use";
-    error.message = `Cannot listen on ${address}: ${cause}`;
+    error.message = `Cannot listen on ${address}: the socket is already in use`;
     return error;
   }
   if (error instanceof Deno.errors.NotCapable) {

@@ -115,7 +115,7 @@ Deno.test({
     await Deno.writeTextFile(path, "precious");
     await assertRefused(
       `unix:${path}`,
-      /Cannot listen on unix:.*: a file that is not a socket is there$/m,
+      /Cannot listen on unix:.*: there is a file that is no socket\n/,
     );
     assert.equal(await Deno.readTextFile(path), "precious");
   }),
