@@ -275,10 +275,13 @@ async function secure(
     if (secured === "aborted") return ENDED;
     if (secured !== "late") return secured;
   } catch (error) {
-    return { refused: reasonOf(error) };
+    return { refused: reasonOf(error).replace(OPENSSL, "") };
   }
   return { refused: `TLS handshake not done after ${handshakeTimeout} s` };
 }
+
+/** What Node adds to the cause, in OpenSSL's words. */
+const OPENSSL = / \(SSL routines:.*\)$/;
 
 /** When to wait no longer. */
 interface Limits {

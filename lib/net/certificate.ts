@@ -205,9 +205,14 @@ function extension(
   return sequence(id, ...flag, tlv(TAG.octetString, value));
 }
 
-/** A name as certificates have it: lower case, in ASCII, addresses in short. */
+/**
+ * A name as certificates have it: lower case, in ASCII, addresses in short. What
+ * is no name stays: to listen on it will fail, and say why.
+ */
 function canonical(host: string): string {
-  if (!host.includes(":")) return new URL(`http://${host}`).hostname;
+  if (!host.includes(":")) {
+    return URL.parse(`http://${host}`)?.hostname ?? host;
+  }
   const [address] = host.split("%");
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }

@@ -22,8 +22,9 @@ import {
 } from "./schema.ts";
 
 /**
- * A listener of the option `listen`: the same as its URL says. Times are in
- * seconds. What is absent is as the option of that name says.
+ * A listener of the option `listen`, as an object: the same as its URL. Times are
+ * in seconds. What is left out is as the server's option of that name. Unknown
+ * fields are ignored.
  */
 export interface ListenOptions extends FaultSettings {
   /**
@@ -33,7 +34,7 @@ export interface ListenOptions extends FaultSettings {
    */
   transport?: Transport;
   /**
-   * Address, or name of an address of this machine; `::` takes IPv4 and IPv6.
+   * Address to listen on, or a name of this machine; `::` takes IPv4 and IPv6.
    * Not for `unix`.
    *
    * @default {"0.0.0.0"}
@@ -47,27 +48,31 @@ export interface ListenOptions extends FaultSettings {
   port?: number;
   /**
    * Path of the socket, at most 107 bytes; `@` and a name is an abstract socket
-   * of Linux. For `unix` only, which needs it.
+   * of Linux. For `unix` only, where it must be given. A file there that is a
+   * socket on which nobody listens is replaced.
    */
   path?: string;
-  /** `line` or `raw`. Not for `udp`, as are the next three. */
+  /** `line` or `raw`. Not for `udp`, as the next three. */
   mode?: Mode;
-  /** Most bytes held of a line whose end has not come, 1 to 16777216. */
+  /** Most bytes held of an unfinished line, 1 to 16777216. */
   maxLineLength?: number;
   /**
    * Seconds without a byte either way after which a connection is closed, 0 to
    * 86400, fractions too; 0 is never.
    */
   idleTimeout?: number;
-  /** Whether each connection begins with a line of JSON: who answers. */
+  /** Whether each connection begins with a line of JSON that says who answers. */
   greeting?: boolean;
   /**
-   * Addresses and networks whose connections must begin with a header of the
-   * PROXY protocol; all others are refused. For `tcp` and `tls`.
+   * Addresses and networks of proxies: their connections must begin with a header
+   * of the PROXY protocol, v1 or v2, and all other connections are refused. The
+   * header names the client. With UNKNOWN (v1) and LOCAL (v2) the client is the
+   * peer, of which `allow`, `deny` and `maxPerAddress` are not asked. For `tcp` and
+   * `tls`.
    */
-  proxy?: string[];
-  /** Protocols that TLS can agree on, the best first. For `tls`. */
-  alpn?: string[];
+  proxy?: readonly string[];
+  /** ALPN protocols that TLS can agree on, the preferred first. For `tls`. */
+  alpn?: readonly string[];
 }
 
 /** A listener, checked and complete. Plain data, which can cross threads. */
@@ -77,8 +82,8 @@ export interface ListenerSettings extends Location {
   readonly idleTimeout: number;
   readonly greeting: boolean;
   /** Empty: no PROXY protocol. */
-  readonly proxy: string[];
-  readonly alpn: string[];
+  readonly proxy: readonly string[];
+  readonly alpn: readonly string[];
   /** Absent if there are none. */
   readonly faults?: FaultSettings;
 }

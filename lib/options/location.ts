@@ -8,7 +8,7 @@
  * @module
  */
 
-import { parseIp } from "../net/address.ts";
+import { isHost } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
@@ -92,6 +92,9 @@ function parseAuthority(
   authority: string,
   form: TextForm<number>,
 ): { host: string; port: number } {
+  if (authority.includes("@")) {
+    throw new Error("an address has no user or password");
+  }
   const parts = /^(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?$/.exec(authority);
   if (!parts) {
     throw new Error("an IPv6 address goes in brackets, as in [::1]:1050");
@@ -107,15 +110,10 @@ function parseAuthority(
 function parseHost(host: string): string {
   const [, address] = /^\[(.*)\]$/.exec(host) ?? [];
   const taken = address === undefined
-    // Whatever separates the parts of a URL is in no name.
-    ? /^[^\0-\x20\x7f/?#@%\\]*$/.test(host)
-    : isIPv6(address.replace(/%.+$/, ""));
+    ? host === "" || isHost(host)
+    : address.includes(":") && isHost(address);
   if (!taken) {
     throw new Error(`host takes an address or a name, not ${quote(host)}`);
   }
   return address?.replace(/%25/, "%") ?? host;
-}
-
-function isIPv6(text: string): boolean {
-  return text.includes(":") && parseIp(text) !== undefined;
 }

@@ -8,9 +8,11 @@
 
 import type { Handler } from "../connection/connection.ts";
 import { DEFAULT_LINE_LIMIT, LINE_LIMIT } from "../lines/line_buffer.ts";
+import { isHost } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import { LOG_FORMATS } from "../telemetry/logger.ts";
+import { checkObject } from "../util/check.ts";
 import {
   type Bounds,
   byteLength,
@@ -139,7 +141,7 @@ export const OPTIONS = {
     group: "Listening",
     help: "0: any free port",
   }),
-  host: option(text("address", "an address", withoutBrackets), {
+  host: option(text("address", "an address or a name", hostOf), {
     places: ADDRESS,
     on: INTERNET,
     default: "0.0.0.0",
@@ -210,12 +212,12 @@ export const OPTIONS = {
     group: LIMITS,
     help: "longest shutdown",
   }),
-  allow: option(cidrs(), {
+  allow: option(cidrs(1), {
     places: SERVER,
     group: "Access",
     help: "serve only clients in these networks",
   }),
-  deny: option(cidrs(), {
+  deny: option(cidrs(0), {
     places: SERVER,
     group: "Access",
     help: "refuse clients in these; overrides --allow",
@@ -269,7 +271,7 @@ export const OPTIONS = {
     group: "Help",
     help: "show the version",
   }),
-  proxy: option(cidrs(), {
+  proxy: option(cidrs(1), {
     places: LISTENER,
     on: ["tcp", "tls"],
     group: PARAMETERS,
@@ -381,8 +383,9 @@ export function optionsIn(place: Place, table: Table = OPTIONS): Table {
 }
 
 /**
- * Checks each option that the API was given, and fills in the defaults; what it
- * does not know it ignores.
+ * Checks each option that the API was given, and fills in the defaults. Others
+ * are ignored: an object may have more in it, and TypeScript finds what is
+ * misspelt.
  *
  * @throws {RangeError} If a number is out of its range.
  * @throws {TypeError} If an option is of the wrong kind.
@@ -391,6 +394,7 @@ export function checkEach<T extends Table, Given extends object>(
   table: T,
   given: Given,
 ): Checked<T, keyof T & keyof Given> {
+  checkObject("options", given);
   const checked: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(optionsIn("api", table))) {
     const value = given[name as keyof Given];
@@ -417,8 +421,9 @@ export function isOn(
 }
 
 /** `[::1]` and `::1` are the same host. */
-function withoutBrackets(host: string): string | undefined {
-  return host.replace(/^\[(.+)\]$/, "$1") || undefined;
+function hostOf(text: string): string | undefined {
+  const host = text.replace(/^\[(.+:.*)\]$/, "$1");
+  return isHost(host) ? host : undefined;
 }
 
 function shortText(text: string): string | undefined {

@@ -94,6 +94,7 @@ export function causeOf(error: unknown): string {
   if (code === "EMFILE" || code === "ENFILE") {
     return 'out of file descriptors, raise "ulimit -n"';
   }
+  if (error instanceof URIError) return "the host is not a valid name";
   if (code === "ENOTFOUND") return "the name does not resolve";
   return reasonOf(error)
     .replace(/^failed to lookup address information: .*/, () => {

@@ -16,7 +16,7 @@ import {
   showTarget,
 } from "./connect.ts";
 import { DatagramClient } from "./datagram_client.ts";
-import type { ProbeSettings, Target } from "./options.ts";
+import type { ProbeProgress, ProbeSettings, Target } from "./options.ts";
 import { Payload } from "./payload.ts";
 import { RateSeries } from "./rate_series.ts";
 import { type ProbeReport, reportOf } from "./report.ts";
@@ -85,6 +85,8 @@ class Runner {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #numbers = 0;
   #aborted = false;
+  /** What the caller's `onProgress` has thrown. */
+  #failure: { error: unknown } | undefined;
 
   constructor(target: Target, settings: ProbeSettings) {
     const { size, seed, reconnect, rate } = settings;
@@ -115,7 +117,8 @@ class Runner {
     if (signal?.aborted) abort();
     try {
       const peer = await this.#peer();
-      const lives = Array.from({ length: connections }, (_, index) => {
+      const length = this.#aborted ? 0 : connections;
+      const lives = Array.from({ length }, (_, index) => {
         const pace = this.#schedule.pace(index);
         return reconnect ? this.#reconnect(pace, peer) : this.#once(pace, peer);
       });
@@ -124,6 +127,7 @@ class Runner {
         await Promise.allSettled(lives);
         throw error;
       });
+      if (this.#failure) throw this.#failure.error;
       return this.#result();
     } finally {
       signal?.removeEventListener("abort", abort);
@@ -135,7 +139,7 @@ class Runner {
   /** Where datagrams go; undefined for a stream. */
   async #peer(): Promise<Deno.NetAddr | undefined> {
     const { transport, hostname, port } = this.#target;
-    if (transport !== "udp") return undefined;
+    if (transport !== "udp" || this.#aborted) return undefined;
     try {
       return { transport, hostname: await resolve(hostname), port };
     } catch (error) {
@@ -272,13 +276,13 @@ class Runner {
   }
 
   #sample(): void {
-    const { onProgress, duration } = this.#settings;
+    const { duration } = this.#settings;
     if (this.#started === undefined || this.#over.signal.aborted) return;
     const now = performance.now();
     const { lines, latencies, failures } = this.#tally;
     const linesPerSecond = this.#rates.sample(lines, now);
     const seconds = (now - this.#started) / 1000;
-    onProgress?.({
+    this.#tell({
       seconds,
       secondsLeft: duration && Math.max(0, duration - seconds),
       lines,
@@ -289,13 +293,21 @@ class Runner {
     });
   }
 
+  /** Tells the caller; if that fails, it ends the probe. */
+  async #tell(progress: ProbeProgress): Promise<void> {
+    try {
+      await this.#settings.onProgress?.(progress);
+    } catch (error) {
+      this.#failure ??= { error };
+      this.#abort();
+    }
+  }
+
   #result(): ProbeResult {
     const { lines, lastAnswer, lastSent, lastError } = this.#tally;
     const end = Math.max(lastAnswer, lastSent, lastError, this.#stopped);
     this.#rates.finish(lines, end);
-    const seconds = this.#started === undefined
-      ? 0
-      : (end - this.#started) / 1000;
+    const seconds = Math.max(0, end - (this.#started ?? end)) / 1000;
     const { size, greeting } = this.#settings;
     const target = showTarget(this.#target);
     const complete = this.#over.signal.aborted;

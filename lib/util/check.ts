@@ -92,6 +92,37 @@ export function checkWord<T extends string>(
 }
 
 /**
+ * Gives `value` back if it is an object, and no array.
+ *
+ * @throws {TypeError} If it is not; the message names the setting.
+ */
+export function checkObject<T>(name: string, value: T): T {
+  if (isObject(value)) return value;
+  throw new TypeError(`${name} must be an object, not ${show(value)}`);
+}
+
+/** Whether `value` is an object, and no array. */
+export function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Gives `value` back if it is of the class.
+ *
+ * @throws {TypeError} If it is not; the message names the setting.
+ */
+export function checkInstance<T>(
+  name: string,
+  value: T,
+  Class: abstract new (...args: never[]) => unknown,
+): T {
+  if (value instanceof Class) return value;
+  throw new TypeError(
+    `${name} must be of type ${Class.name}, not ${show(value)}`,
+  );
+}
+
+/**
  * Gives `value` back if it can be called.
  *
  * @throws {TypeError} If it cannot; the message names the setting.

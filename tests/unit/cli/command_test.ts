@@ -95,8 +95,9 @@ const WRONG: [args: string[], message: string][] = [
     ["--workers", "3", "--max-connections", "2"],
     "--workers takes at most --max-connections (2), not 3",
   ],
-  [["--host"], "--host takes an address, but none was given"],
-  [["--host="], '--host takes an address, not ""'],
+  [["--host"], "--host takes an address or a name, but none was given"],
+  [["--host="], '--host takes an address or a name, not ""'],
+  [["--host", "a\nb"], '--host takes an address or a name, not "a\\nb"'],
   [["--mode"], "--mode takes line or raw, but none was given"],
   [["--mode", "lines"], '--mode takes line or raw, not "lines"'],
   [["--mode", "Raw"], '--mode takes line or raw, not "Raw"'],
@@ -540,8 +541,14 @@ for (
       ["--host", "2001:db8::1", "--port", "0"],
       "Cannot listen on [2001:db8::1]:0: the address is not one of this machine",
     ],
-    [["--host", "a\nb"], "Cannot listen on a\\u000ab:1050: "],
-    [["--host", "no.such.host.invalid"], "Cannot listen on no.such.host.inva"],
+    [
+      ["--host", "no!host"],
+      "Cannot listen on no!host:1050: the host is not a valid name",
+    ],
+    [
+      ["--host", "no.such.invalid"],
+      "Cannot listen on no.such.invalid:1050: the name does not resolve",
+    ],
   ] as const
 ) {
   programTest(

@@ -170,6 +170,17 @@ Deno.test("resolve keeps faults together, and has none where none is given", () 
   assert.deepEqual(faults({ mode: "raw", ...latency }), latency);
 });
 
+Deno.test("resolve takes no denied networks, and faults of UDP beside a handler", () => {
+  const handler = async () => {};
+  const { deny, listeners } = resolved({
+    deny: [],
+    handler,
+    listen: "udp://:1?loss=1",
+  });
+  assert.deepEqual(deny, []);
+  assert.deepEqual(listeners[0]?.faults, { loss: 1 });
+});
+
 Deno.test("resolve gives plain data, which can cross threads", () => {
   const settings = resolved({
     listen: ["tls://:1?alpn=h2&latency=1s", "unix:@a"],
@@ -191,8 +202,17 @@ const WRONG: [options: unknown, error: Error][] = [
   ],
   ["1050", type('options must be a port or an object, not "1050"')],
   [null, type("options must be a port or an object, not null")],
-  [{ host: "" }, type('host must be an address, not ""')],
-  [{ host: 7 }, type("host must be an address, not 7")],
+  [[], type("options must be a port or an object, not []")],
+  [{ host: "" }, type('host must be an address or a name, not ""')],
+  [{ host: 7 }, type("host must be an address or a name, not 7")],
+  [
+    { host: "127.0.0.1:80" },
+    type('host must be an address or a name, not "127.0.0.1:80"'),
+  ],
+  [
+    { host: "[127.0.0.1]" },
+    type('host must be an address or a name, not "[127.0.0.1]"'),
+  ],
   [{ mode: "lines" }, type('mode must be "line" or "raw", not "lines"')],
   [{ greeting: "on" }, type('greeting must be true or false, not "on"')],
   [{ name: "" }, type('name must be 1 to 255 characters, not ""')],
@@ -201,7 +221,19 @@ const WRONG: [options: unknown, error: Error][] = [
   [
     { allow: [] },
     type(
-      'allow must be an array of addresses or networks, such as ["10.0.0.0/8"], not []',
+      'allow must be a non-empty array of addresses or networks, such as ["10.0.0.0/8"], not []',
+    ),
+  ],
+  [
+    { deny: ["10.0.0.0/8", "10.0.0.0/33", "x"] },
+    type(
+      'deny must be an array of addresses or networks, such as ["10.0.0.0/8"], not one with "10.0.0.0/33" in it',
+    ),
+  ],
+  [
+    { handler: () => {}, listen: ["udp://:1?latency=1s", "tcp://:1?rate=1k"] },
+    type(
+      "listen[1] cannot have faults beside a handler: pipe through latency() and the like in the handler",
     ),
   ],
   [{ tlsCert: PEM }, type("tlsCert and tlsKey must be given together")],
@@ -232,9 +264,9 @@ const WRONG: [options: unknown, error: Error][] = [
   ],
   [{ listen: 7 }, notListen("7")],
   [{ listen: [] }, notListen("[]")],
-  [{ listen: [7] }, notListen("[ 7 ]")],
+  [{ listen: [7] }, notListen("one with 7 in it")],
   [{ listen: null }, notListen("null")],
-  [{ listen: [["tcp://:1"]] }, notListen(`[ [ "tcp://:1" ] ]`)],
+  [{ listen: [["tcp://:1"]] }, notListen('one with [ "tcp://:1" ] in it')],
   [
     { listen: "tcp://:1?foo=1" },
     type('listen tcp://:1?foo=1: unknown parameter "foo"'),
@@ -278,7 +310,8 @@ function range(name: string, min: number, max: number, not: string) {
 }
 
 function notListen(not: string): TypeError {
-  const takes = "the URL of a listener, its options, or an array of such";
+  const takes =
+    "the URL of a listener, its options, or a non-empty array of such";
   return new TypeError(`listen must be ${takes}, not ${not}`);
 }
 

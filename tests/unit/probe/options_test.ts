@@ -157,10 +157,11 @@ for (
     ["a:0", 'port takes a whole number from 1 to 65535, not "0"'],
     ["a:65536", 'port takes a whole number from 1 to 65535, not "65536"'],
     ["::1:80", "an IPv6 address goes in brackets, as in [::1]:1050"],
+    ["u:p@a:1", "an address has no user or password"],
     ["a:1?mode=raw", "parameters are for listeners"],
     ["unix:/a?mode=raw", "parameters are for listeners"],
     ["a\n:1", 'host takes an address or a name, not "a\\n"'],
-    [7, "it is no text"],
+    [7, "it is not a string"],
   ] as const
 ) {
   Deno.test(`parseTarget refuses ${Deno.inspect(address)}`, () => {

@@ -401,10 +401,32 @@ Deno.test({
   assert.equal(report.lines, 10);
   assert.deepEqual(report.errors, NO_ERRORS);
   assert.equal(report.ok, true);
-  const early = await probe(nobody(), { signal: AbortSignal.abort() });
-  assert.deepEqual(early.errors, NO_ERRORS);
-  assert.equal(early.lines, 0);
 });
+
+for (const transport of ["tcp", "udp", "unix"]) {
+  for (const reconnect of [false, true]) {
+    Deno.test({
+      name:
+        `probe of ${transport} opens nothing if its signal has aborted, reconnect ${reconnect}`,
+      ignore,
+    }, async () => {
+      const original = [Deno.connect, Deno.listenDatagram] as const;
+      const opened = () => {
+        throw new Error("something was opened");
+      };
+      Deno.connect = Deno.listenDatagram = opened;
+      try {
+        const address = transport === "unix" ? "unix:a" : `${transport}://a:1`;
+        const signal = AbortSignal.abort();
+        const report = await probe(address, { signal, reconnect });
+        assert.deepEqual(report.errors, NO_ERRORS);
+        assert.equal(report.connections, 0);
+      } finally {
+        [Deno.connect, Deno.listenDatagram] = original;
+      }
+    });
+  }
+}
 
 Deno.test({
   name: "probe tells how it goes",
@@ -426,6 +448,22 @@ Deno.test({
   assert.equal(told.length, 3);
   assert(told[0]! < told[2]!);
 });
+
+for (const kind of ["throws", "rejects"]) {
+  Deno.test({
+    name: `probe rejects with what its onProgress ${kind}`,
+    ignore,
+  }, async () => {
+    await using server = await echoServer();
+    const reason = new Error("no terminal");
+    const onProgress = kind === "throws"
+      ? () => {
+        throw reason;
+      }
+      : () => Promise.reject(reason);
+    await assert.rejects(probe(server.address, { onProgress }), reason);
+  });
+}
 
 Deno.test({
   name: "probe counts the names that greet it",
@@ -473,6 +511,8 @@ Deno.test({
     timeout: 0.2,
   });
   assert.deepEqual(nothing.errors, { ...NO_ERRORS, timeout: 1 });
+  assert.equal(nothing.seconds, 0);
+  assert.equal(nothing.lines_per_second, 0);
 });
 
 Deno.test({
