@@ -511,7 +511,7 @@ Deno.test({
     timeout: 0.2,
   });
   assert.deepEqual(nothing.errors, { ...NO_ERRORS, timeout: 1 });
-  assert.equal(nothing.seconds, 0);
+  assert(nothing.seconds > 0, `${nothing.seconds} s`);
   assert.equal(nothing.lines_per_second, 0);
 });
 

@@ -70,7 +70,7 @@ netTest("EchoServer tells the port that it has picked", async () => {
 });
 
 netTest(
-  "EchoServer tells each seed that it has drawn, by its listener's real name, before it listens",
+  "EchoServer tells faults, and each seed that it has drawn, by the listener's real name, before it listens",
   async () => {
     const told: ServerEvent[] = [];
     await using server = await EchoServer.start({
@@ -85,7 +85,10 @@ netTest(
     assert.deepEqual(
       told.map((event) => [event.type, "listener" in event && event.listener]),
       [
+        ["faults", names[0]],
         ["seed", names[0]],
+        ["faults", names[1]],
+        ["faults", names[2]],
         ["seed", names[2]],
         ["listening", names[0]],
         ["listening", names[1]],
