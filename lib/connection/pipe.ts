@@ -55,7 +55,7 @@ export class OutputEnd extends Lazy<WritableStream<Uint8Array>> {
 }
 
 /** What a client sends, as it comes or through a {@linkcode LineStream}. */
-export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
+export class InputEnd extends Lazy<ReadableStream<Uint8Array<ArrayBuffer>>> {
   #use: Use = "unused";
   readonly #socket: Socket;
   readonly #output: OutputEnd;
@@ -68,7 +68,7 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
     this.#lines = lines;
   }
 
-  override get type(): typeof ReadableStream<Uint8Array> {
+  override get type(): typeof ReadableStream<Uint8Array<ArrayBuffer>> {
     return ReadableStream;
   }
 
@@ -78,7 +78,7 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
     return undefined;
   }
 
-  protected override make(): ReadableStream<Uint8Array> {
+  protected override make(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.#use === "fused") return lockedReadable();
     this.#use = "standard";
     const bytes = readableOf(this.#socket);
@@ -200,7 +200,7 @@ class Pump implements Reader {
 }
 
 /** The standard path's source: each chunk is what one read gave. */
-function readableOf(socket: Socket): ReadableStream<Uint8Array> {
+function readableOf(socket: Socket): ReadableStream<Uint8Array<ArrayBuffer>> {
   const bytes = new LineBuffer(RAW);
   return new ReadableStream({
     async pull(controller) {

@@ -18,6 +18,7 @@ import {
   type OpenSnapshot,
   totalsOf,
 } from "../telemetry/snapshot.ts";
+import { DenseSet } from "../util/dense_set.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
 import { drain, kernelHolds } from "./drain.ts";
@@ -47,7 +48,7 @@ export class Connections {
   readonly #pulse: Pulse = { sweeps: 0 };
   readonly #counters: readonly Counters[];
   readonly #children: Supervisor;
-  readonly #open = new Set<ServedConnection>();
+  readonly #open = new DenseSet<ServedConnection>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #vacancy: PromiseWithResolvers<void> | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
@@ -100,7 +101,7 @@ export class Connections {
       sum.bytesIn += socket.bytesIn;
       sum.bytesOut += socket.bytesOut;
     }
-    const connections = this.#open.values().take(limit).map(describe);
+    const connections = Iterator.from(this.#open).take(limit).map(describe);
     return { bytes, total: this.size, connections: connections.toArray() };
   }
 
