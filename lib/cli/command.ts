@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ParseArgsOptionsConfig } from "node:util";
 import type { EchoSupervisorOptions } from "../options/options.ts";
 import { checkTogether } from "../options/options.ts";
 import { readText } from "../options/kinds.ts";
@@ -21,6 +20,7 @@ import type { ProbeOptions } from "../probe/options.ts";
 import type { LoggerOptions } from "../telemetry/logger.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
+import type { OptionToken } from "./arguments.ts";
 
 /** What the command line asks for. */
 export type Command =
@@ -180,8 +180,10 @@ async function readArguments<T extends Table>(
   );
   const values: Record<string, unknown> = {};
   for (const token of await tokensOf(args, table)) {
-    if (token.kind === "positional") onWord(token.value);
-    if (token.kind !== "option") continue;
+    if (token.kind === "operand") {
+      onWord(token.value);
+      continue;
+    }
     const name = names.get(token.name);
     if (name === undefined) {
       throw new Error(unknownOption(token, [...names.keys()], help));
@@ -195,36 +197,28 @@ async function readArguments<T extends Table>(
   return values as Written<T>;
 }
 
-/** An option as it was written. */
-interface Token {
-  readonly name: string;
-  readonly rawName: string;
-  readonly value?: string | undefined;
-}
-
 /** Splits the command line into options and words, without judging them. */
 async function tokensOf(args: string[], table: Table) {
-  // Loading it takes longer than all else here, and many never need it.
-  const { parseArgs } = await import("node:util");
-  const options: ParseArgsOptionsConfig = {};
-  for (const [name, option] of Object.entries(optionsIn("command", table))) {
-    const type = option.kind.option ? "string" : "boolean";
-    options[dashed(name)] = {
-      type,
-      ...option.short !== undefined && { short: option.short },
-    };
-  }
-  return parseArgs({ args, options, strict: false, tokens: true }).tokens;
+  // Who gives no options need not wait for it.
+  const { splitArguments } = await import("./arguments.ts");
+  const options = Object.entries(optionsIn("command", table));
+  const syntax = options.map(([name, { kind, short }]) =>
+    [dashed(name), { takesValue: kind.option !== undefined, short }] as const
+  );
+  return splitArguments(args, new Map(syntax));
 }
 
-function readValue({ kind }: Table[string], { name, value }: Token): unknown {
+function readValue(
+  { kind }: Table[string],
+  { name, value }: OptionToken,
+): unknown {
   if (kind.option) return readText(`--${name}`, kind.option, value);
   if (value === undefined) return true;
   throw new Error(`--${name} takes no value, not ${quote(value)}`);
 }
 
 function unknownOption(
-  { name, rawName }: Token,
+  { name, rawName }: OptionToken,
   names: string[],
   help: string,
 ): string {
