@@ -4,11 +4,10 @@
  * @module
  */
 
+import { LF } from "../lines/line_feed.ts";
 import type { Wire } from "../net/transport.ts";
 import type { Verdict } from "../telemetry/events.ts";
 import { NO_PROOF, type Reader, reads } from "./read_scheduler.ts";
-
-const LF = 0x0a;
 
 /**
  * Milliseconds that a client gets, after the last sign of life, to answer our
@@ -90,6 +89,7 @@ export class Socket {
   #controller: AbortController | undefined;
   #input: "open" | "ended" | "eof" = "open";
   #output: "open" | "ended" = "open";
+  #finSent: Promise<void> | undefined;
   #closed = false;
   #onClose: (() => void) | undefined;
   /** Whether it waits for its turn to read. */
@@ -110,6 +110,8 @@ export class Socket {
   #writeWaited = false;
   #lingering: Promise<void> | undefined;
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When a lingering client last gave a sign of life. */
+  #alive = 0;
 
   /** @param onClose Called once, when it has been closed. */
   constructor(wire: Wire, context: SocketContext, onClose?: () => void) {
@@ -290,10 +292,8 @@ export class Socket {
   }
 
   /** Sends FIN. Doing so twice is fine. */
-  async closeWrite(): Promise<void> {
-    if (this.#output === "ended" || this.#closed) return;
-    this.#output = "ended";
-    await this.#wire.closeWrite();
+  closeWrite(): Promise<void> {
+    return this.#finSent ??= this.#sendFin();
   }
 
   /** Ends the input here: a pending read, and any later one, gives null. */
@@ -393,28 +393,42 @@ export class Socket {
     return end;
   }
 
+  async #sendFin(): Promise<void> {
+    if (!this.#closed) await this.#wire.closeWrite();
+    this.#output = "ended";
+  }
+
   async #linger(): Promise<void> {
-    await this.closeWrite();
+    const finSent = this.closeWrite();
     this.endInput();
-    if (this.#input !== "eof" && !this.#closed) await this.#dropInput();
+    if (this.#output === "open" || this.#input !== "eof") {
+      this.#alive = performance.now();
+      this.#closeAfter(this.#patience);
+      await Promise.all([finSent, this.#dropInput()])
+        .catch((error) => {
+          // Over TLS a FIN waits for the client to read what was written.
+          if (!this.#closed) throw error;
+        });
+    }
     this.close();
   }
 
+  /** Closes when there has been no sign of life for so many milliseconds. */
+  #closeAfter(patience: number): void {
+    if (this.#closed) return;
+    const left = this.#alive + patience - performance.now();
+    if (left <= 0) this.close();
+    else this.#lingerTimer = setTimeout(() => this.#closeAfter(patience), left);
+  }
+
   async #dropInput(): Promise<void> {
+    if (this.#input === "eof" || this.#closed) return;
     const buffer = new Uint8Array(DROP_BUFFER);
-    const patience = this.#patience;
-    let alive = performance.now();
-    const check = () => {
-      const left = alive + patience - performance.now();
-      if (left <= 0) this.close();
-      else this.#lingerTimer = setTimeout(check, left);
-    };
-    check();
     try {
       // A read that is under way goes on for us alone.
       let last = this.#pending ? await this.#pending : 0;
       while (last !== null) {
-        alive = performance.now();
+        this.#alive = performance.now();
         await reads.turn();
         last = await this.#wire.read(buffer)
           .finally(() => this.#answered(0, false));

@@ -4,12 +4,11 @@
  * @module
  */
 
+import { LF } from "../lines/line_feed.ts";
 import { checkNumber, type Range } from "../util/check.ts";
 import { hash, Random, seedOf } from "../util/random.ts";
 import type { Clock } from "./clock.ts";
 import { holdingStream, type Release } from "./holding_stream.ts";
-
-const LF = 0x0a;
 
 /** Bytes that wait in one stream before no more is taken. */
 export const HELD = 1024 * 1024;

@@ -5,8 +5,7 @@
  */
 
 import type { Range } from "../util/check.ts";
-
-const LF = 0x0a;
+import { lastLineFeed, LF } from "./line_feed.ts";
 
 /**
  * What a connection begins with: small, because many never send more than a
@@ -26,6 +25,22 @@ export const DEFAULT_LINE_LIMIT = 65_536;
 /** The line limit of raw mode: nothing is held, bytes pass as they come. */
 export const RAW = 0;
 
+/** First rooms that are cut from one buffer: memory of its own costs each 1 µs. */
+const SLAB = 16 * FIRST_ROOM;
+
+let slab = new ArrayBuffer(SLAB);
+let cut = 0;
+
+function firstRoom(): Uint8Array<ArrayBuffer> {
+  if (cut === SLAB) {
+    slab = new ArrayBuffer(SLAB);
+    cut = 0;
+  }
+  const room = new Uint8Array(slab, cut, FIRST_ROOM);
+  cut += FIRST_ROOM;
+  return room;
+}
+
 /**
  * Bytes in, whole lines out, without copying them: bytes are read straight into
  * {@linkcode room}, what {@linkcode takeLines} returns is a view of them, and
@@ -41,7 +56,7 @@ export const RAW = 0;
  * and one read buffer.
  */
 export class LineBuffer {
-  #bytes = new Uint8Array(FIRST_ROOM);
+  #bytes = firstRoom();
   /** Bytes at the front that belong to an unfinished line. They hold no LF. */
   #held = 0;
   /** Where the bytes end that were handed out last. */
@@ -99,8 +114,7 @@ export class LineBuffer {
     }
     // Only the new bytes are searched, or a line sent byte by byte would cost
     // the square of its length.
-    const last = this.#bytes.subarray(this.#held, filled).lastIndexOf(LF);
-    const end = last < 0 ? 0 : this.#held + last + 1;
+    const end = lastLineFeed(this.#bytes, this.#held, filled) + 1;
     return filled - end > this.#maxLineLength ? filled : end;
   }
 

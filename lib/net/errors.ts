@@ -7,9 +7,9 @@
 
 /** Whether the client or the network failed: what Deno throws, or Node's. */
 export function isNetworkError(error: unknown): boolean {
-  if (KINDS.some((kind) => error instanceof kind)) return true;
   const { code } = (error ?? {}) as { code?: unknown };
-  return typeof code === "string" && CODES.has(code);
+  if (typeof code === "string" && CODES.has(code)) return true;
+  return KINDS.some((kind) => error instanceof kind);
 }
 
 const KINDS = [

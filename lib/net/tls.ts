@@ -178,7 +178,7 @@ class TlsWire implements Wire {
     this.#handle = handle;
     this.#socket = socket;
     this.handshake = this.#handshake.promise;
-    socket.once("secure", () => this.#handshake.resolve());
+    socket.once("secure", () => this.#secure());
     socket.on("data", (bytes: Uint8Array) => this.#take(bytes));
     socket.on("end", () => this.#end());
     socket.on("error", (error) => this.#fail(error));
@@ -230,6 +230,14 @@ class TlsWire implements Wire {
     this.#fail(closedByUs());
     this.#socket.destroy();
     this.#conn.close();
+  }
+
+  #secure(): void {
+    this.#handshake.resolve();
+    // Node fails a socket whose records are broken only for a `tls.Server`.
+    this.#socket.once("_tlsError", ({ message }: Error) => {
+      this.#fail(reset(`The client broke TLS: ${message}`));
+    });
   }
 
   #take(bytes: Uint8Array): void {

@@ -12,6 +12,8 @@ import type { Listener } from "./transport.ts";
  * replaced.
  *
  * @param path A path, or `@` and an abstract name.
+ * @throws {Deno.errors.AlreadyExists} If the path is that of another kind of
+ * file.
  * @throws {Error} What `Deno.listen` throws, of the same class; the message
  * names the socket, the cause and the cure.
  */
@@ -23,7 +25,13 @@ export async function listenUnix(path: string): Promise<Listener> {
       return Deno.listen(address);
     } catch (error) {
       const taken = error instanceof Deno.errors.AddrInUse;
-      if (!taken || !isFile || await isServed(path)) throw error;
+      if (!taken || !isFile) throw error;
+      if (!(await Deno.lstat(path)).isSocket) {
+        throw new Deno.errors.AlreadyExists(
+          "there is a file that is no socket",
+        );
+      }
+      if (await isServed(path)) throw error;
       await Deno.remove(path);
       return Deno.listen(address);
     }
@@ -37,9 +45,8 @@ function systemPath(path: string): string {
   return path.startsWith("@") ? `\0${path.slice(1)}` : path;
 }
 
-/** Whether somebody listens there, or what is there is no socket. */
+/** Whether somebody listens there. */
 async function isServed(path: string): Promise<boolean> {
-  if (!(await Deno.lstat(path)).isSocket) return true;
   try {
     (await Deno.connect({ transport: "unix", path })).close();
     return true;

@@ -293,11 +293,14 @@ function plainListener(
 function ignoringErrors(
   onEvent: (event: ServerEvent) => void,
 ): (event: ServerEvent) => void {
-  return async (event) => {
+  // A log that cannot be written is no reason to stop serving.
+  const ignore = () => {};
+  return (event) => {
     try {
-      await onEvent(event);
+      const written: unknown = onEvent(event);
+      if (written !== undefined) Promise.resolve(written).catch(ignore);
     } catch {
-      // A log that cannot be written is no reason to stop serving.
+      ignore();
     }
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LF } from "./payload.ts";
+import { LF } from "../lines/line_feed.ts";
 
 /** Bytes of a greeting at most. */
 const LONGEST = 16 * 1024;

@@ -6,8 +6,7 @@
  * @module
  */
 
-/** The byte that ends a line, and is nowhere else in it. */
-export const LF = 0x0a;
+import { LF, lineFeedsIn } from "../lines/line_feed.ts";
 
 /**
  * Bytes of the header: the connection in 4 digits, the number of the line in 8.
@@ -162,14 +161,9 @@ export function equalWords(
     equalBytes(a.bytes, aStart + equal, b.bytes, bStart + equal, rest);
 }
 
-/** Changes each byte that is an LF into 0x8a. */
+/** Changes each byte that is an LF into 0x8a, and perhaps one above it. */
 function withoutLF(word: number): number {
-  // The bytes that are 0 in `zeroed`, and perhaps 1 above them, have their
-  // top bit set in `found`: "Determine if a word has a zero byte", Bit Twiddling
-  // Hacks.
-  const zeroed = word ^ 0x0a0a0a0a;
-  const found = (zeroed - 0x01010101) & ~zeroed & 0x80808080;
-  return word ^ found;
+  return word ^ lineFeedsIn(word);
 }
 
 function writeDigits(bytes: Uint8Array, at: number, value: number): void {

@@ -4,11 +4,11 @@
  * @module
  */
 
+import { LF } from "../lines/line_feed.ts";
 import {
   allocate,
   equalBytes,
   equalWords,
-  LF,
   type LineName,
   type Memory,
   type Payload,

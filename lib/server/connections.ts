@@ -127,11 +127,7 @@ export class Connections {
 
   /** Serves a connection as a child of its own. */
   serve(wire: RawWire, service: Service): void {
-    const connection = new ServedConnection(
-      wire,
-      service,
-      (connection, event) => this.#ended(connection, event),
-    );
+    const connection = new ServedConnection(wire, service, this.#ended);
     this.#open.add(connection);
     if (this.#drained) connection.socket.beginDrain(kernelHolds(this.size));
     else this.#sweeper ??= this.#startSweeper();
@@ -146,14 +142,14 @@ export class Connections {
     return this.#drained ??= this.#drainOnce();
   }
 
-  #ended(connection: ServedConnection, event: EndEvent): void {
+  readonly #ended = (connection: ServedConnection, event: EndEvent): void => {
     this.#open.delete(connection);
     this.#vacancy?.resolve();
     this.#vacancy = undefined;
     if (this.#open.size === 0) this.#emptied?.resolve();
     if (this.#atLimit) this.#limitTimer ??= this.#tellLimitOver();
     this.#settings.onEvent(event);
-  }
+  };
 
   /**
    * Not before there is something to sweep: the first timer of a program takes

@@ -19,6 +19,14 @@ const MAX_DELAYED = 1024 * 1024;
 /** Most datagrams that do: one that is empty takes memory too. */
 const MAX_DELAYED_DATAGRAMS = 8192;
 
+/**
+ * Bytes that the kernel can have held for the socket at a shutdown: far more
+ * than Linux's default (`net.core.rmem_default`, 208 KiB), and that of a machine
+ * where it was raised. It counts so many bytes at least for each datagram.
+ */
+const KERNEL_HOLDS = 8 * 1024 * 1024;
+const LEAST_CHARGE = 512;
+
 /** Milliseconds to wait after an error, lest one that stays uses up a core. */
 const ERROR_PAUSE = 10;
 
@@ -33,25 +41,61 @@ export class Datagrams {
   #delayedBytes = 0;
   #delayedDatagrams = 0;
   #count = 0;
+  /** Bytes that may still be received: bounded once it shuts down. */
+  #budget = Infinity;
+  /** Settles when the socket is no longer used. */
+  readonly #served: Promise<void>;
+  #shutdown: Promise<void> | undefined;
 
   constructor(socket: Deno.DatagramConn, service: Service) {
     this.#socket = socket;
     this.#service = service;
-    this.#serve();
+    this.#served = this.#serve();
   }
 
   /**
-   * Stops receiving, sends what is delayed for so many seconds at most, and
-   * closes. Doing so twice is fine.
+   * Answers what had arrived and what is delayed, for so many seconds at most,
+   * and closes. Can be called more than once.
+   *
+   * @returns Settles when the port is free.
    */
-  async shutdown(timeout: number): Promise<void> {
-    if (this.#closing.signal.aborted) return;
+  shutdown(timeout: number): Promise<void> {
+    return this.#shutdown ??= this.#shutDown(timeout);
+  }
+
+  async #shutDown(timeout: number): Promise<void> {
+    if (timeout > 0) {
+      const over = new AbortController();
+      const deadline = pause(timeout * 1000, over.signal);
+      await Promise.race([this.#drain(), deadline]);
+      over.abort();
+    }
     this.#closing.abort();
-    const over = new AbortController();
-    await Promise.race([this.#delayed, pause(timeout * 1000, over.signal)]);
-    over.abort();
     this.#closed.abort();
     this.#socket.close();
+    await this.#served;
+  }
+
+  async #drain(): Promise<void> {
+    await this.#receiveArrived();
+    this.#closing.abort();
+    await this.#delayed;
+  }
+
+  /** Receives until a round has proven that the kernel held nothing more. */
+  async #receiveArrived(): Promise<void> {
+    this.#budget = KERNEL_HOLDS;
+    let seen: number;
+    do {
+      // A round lets one datagram pass: not one for each of them.
+      do {
+        seen = this.#count;
+        await eventLoopTurn();
+      } while (this.#count > seen && this.#budget > 0);
+      await new Promise<void>((proven) => reads.round(proven));
+    } while (
+      this.#count > seen && this.#budget > 0 && !this.#closing.signal.aborted
+    );
   }
 
   async #serve(): Promise<void> {
@@ -86,6 +130,7 @@ export class Datagrams {
   async #answer(datagram: Uint8Array, source: Deno.NetAddr): Promise<void> {
     const { counters, access, datagramFaults: faults } = this.#service;
     const number = ++this.#count;
+    this.#budget -= Math.max(datagram.length, LEAST_CHARGE);
     counters.datagramIn(datagram.length);
     if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) return;
     if (access && !access.allows(toAddress(source).hostname)) return;

@@ -119,15 +119,19 @@ export class ServedConnection implements ChildSpec {
     this.#leave?.();
     const { bytesIn, bytesOut } = socket;
     service.counters.close(ending, seconds, bytesIn, bytesOut);
-    this.#onEnd(this, {
+    const event: ConnectionEvent = {
       type: "connection",
-      ...this.#who(),
+      listener: service.name,
+      connection: this.number,
+      remoteAddr: this.client,
       bytesIn,
       bytesOut,
       seconds,
       ending,
-      ...ending === "failed" && { reason: reasonOf(failure?.error) },
-    });
+    };
+    if (this.#client) event.peerAddr = this.peer;
+    if (ending === "failed") event.reason = reasonOf(failure?.error);
+    this.#onEnd(this, event);
   }
 
   /**
@@ -170,7 +174,15 @@ export class ServedConnection implements ChildSpec {
     this.#ended = true;
     this.socket.close();
     this.service.counters.reject(reason);
-    this.#onEnd(this, { type: "rejected", ...this.#who(), reason, detail });
+    const event: RejectedEvent = {
+      type: "rejected",
+      listener: this.service.name,
+      remoteAddr: this.client,
+      reason,
+      detail,
+    };
+    if (this.#client) event.peerAddr = this.peer;
+    this.#onEnd(this, event);
   }
 
   /** Says who answers, in a line of JSON that is not counted as echo. */
@@ -187,18 +199,6 @@ export class ServedConnection implements ChildSpec {
     while (rest.length > 0) {
       rest = rest.subarray(await this.socket.wire.write(rest));
     }
-  }
-
-  #who(): Pick<
-    ConnectionEvent,
-    "listener" | "connection" | "remoteAddr" | "peerAddr"
-  > {
-    return {
-      listener: this.service.name,
-      connection: this.number,
-      remoteAddr: this.client,
-      ...this.#client && { peerAddr: this.peer },
-    };
   }
 }
 

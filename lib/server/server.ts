@@ -171,23 +171,25 @@ export class EchoServer {
   }
 
   /**
-   * Stops listening, at once. Connections are served on, and datagrams that are
-   * delayed still go back: a drain waits for them.
+   * Stops listening, at once. Connections are served on, and datagrams that had
+   * arrived still go back: a drain waits for them.
    *
+   * @param timeout Seconds that datagrams get. @default {shutdownTimeout}
    * @returns Settles when the system has closed every listener.
    *
    * @ignore
    */
-  async close(): Promise<void> {
+  async close(
+    timeout: number = this.#settings.shutdownTimeout,
+  ): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.connections.ready = false;
       this.#closing.abort();
       for (const { settings, socket } of this.#bound) {
         if (settings.transport !== "udp") socket?.close();
       }
-      const { shutdownTimeout } = this.#settings;
       for (const datagrams of this.#datagrams) {
-        this.connections.holdDrain(datagrams.shutdown(shutdownTimeout));
+        this.connections.holdDrain(datagrams.shutdown(timeout));
       }
     }
     await Promise.all(this.#accepting);
@@ -236,7 +238,9 @@ export class EchoServer {
     try {
       await this.#acceptAll(listener, service);
     } catch (error) {
-      this.close();
+      this.close(0);
+      // Another server may take its place, and its ports.
+      await Promise.all(this.#datagrams.map((each) => each.shutdown(0)));
       this.#finish.reject(error);
     }
   }

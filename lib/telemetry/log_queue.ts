@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LF } from "../lines/line_feed.ts";
 import { pause } from "../util/async.ts";
 import type { ServerEvent } from "./events.ts";
 import { logger, type LoggerOptions } from "./logger.ts";
@@ -22,7 +23,6 @@ const BATCH = 4096;
 /** Milliseconds until another try when the sink takes nothing at present. */
 const RETRY_PAUSE = 20;
 
-const LF = 0x0a;
 const NOTHING = new Uint8Array();
 
 /** Writes some bytes, at least one, and says how many, as `Deno.stderr` does. */

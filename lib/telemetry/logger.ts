@@ -196,10 +196,11 @@ function clientOf(
 }
 
 function limitOf({ reached, connections }: LimitEvent): string {
+  const limit = plural(connections, "connection");
   return reached
-    ? `serving ${connections} connections (--max-connections), ` +
+    ? `serving ${limit} (--max-connections), ` +
       "further clients wait: raise --max-connections"
-    : `serving fewer than ${connections} connections again`;
+    : `serving fewer than ${limit} again`;
 }
 
 function shortageOf(code: string): string {

@@ -238,6 +238,29 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "a client that breaks TLS once it is served is closed at once, as reset",
+  ignore,
+}, async () => {
+  await using program = await serveOver("tls", "", ["--verbose"]);
+  using honest = await Client.to(program.address);
+  const { hostname, port } = netAddress(program.address);
+  const raw = net.connect({ host: hostname, port });
+  const socket = tls.connect({ socket: raw, ca: CERTIFICATE, host: hostname });
+  socket.on("error", () => {});
+  const closed = new Promise((resolve) => raw.on("close", resolve));
+  const echoed = new Promise((resolve) => socket.once("data", resolve));
+  socket.write("hello\n");
+  await echoed;
+  raw.write("no record of TLS\n");
+  await program.saw(/ debug connection \S+ reset: 6 bytes in, 6 bytes out/);
+  raw.destroy();
+  await closed;
+  assert.equal(await honest.echo("honest\n"), "honest\n");
+  assert.doesNotMatch(program.stderr, / (warning|error) /);
+});
+
+Deno.test({
   name: "a silent client over TLS is closed as idle, with what was held",
   ignore,
 }, async () => {

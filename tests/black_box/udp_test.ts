@@ -171,6 +171,26 @@ Deno.test({
 });
 
 Deno.test({
+  name: "datagrams that arrive before the signal are answered, also late ones",
+  ignore: ignore || Deno.build.os === "windows",
+}, async () => {
+  for (const url of ["udp://127.0.0.1:0", "udp://127.0.0.1:0?latency=50ms"]) {
+    await using program = await serve(url);
+    using client = UdpClient.to(program.address);
+    // What it does not run for is in the kernel before it hears of the signal.
+    program.kill("SIGSTOP");
+    const sent = Array.from({ length: 100 }, (_, i) => `${i}`);
+    for (const datagram of sent) await client.send(datagram);
+    program.kill();
+    program.kill("SIGCONT");
+    const { code, stderr } = await program.ended();
+    assert.equal(code, 0);
+    assert.match(stderr, /100 datagrams in, 100 datagrams out/);
+    assert.deepEqual(await client.receiveAll(), sent);
+  }
+});
+
+Deno.test({
   name: "UDP needs the permission for all addresses, and says so in one line",
   ignore: ignore || EXECUTABLE !== undefined,
 }, async () => {

@@ -113,7 +113,10 @@ Deno.test({
   fn: inDirectory(async (directory) => {
     const path = `${directory}/file`;
     await Deno.writeTextFile(path, "precious");
-    await assertRefused(`unix:${path}`, /Cannot listen on unix:.* in use/);
+    await assertRefused(
+      `unix:${path}`,
+      /Cannot listen on unix:.*: there is a file that is no socket\n/,
+    );
     assert.equal(await Deno.readTextFile(path), "precious");
   }),
 });

@@ -80,6 +80,18 @@ Deno.test("Socket closes after the client's FIN, and not before", async () => {
   assert.equal(socket.bytesIn, 0);
 });
 
+Deno.test("Socket closes in the end though its FIN cannot be sent", async () => {
+  const wire = new MemoryWire();
+  const stuck = Promise.withResolvers<void>();
+  wire.closeWrite = () => stuck.promise;
+  const socket = new Socket(wire, context(), () => {
+    stuck.reject(new Error("closed"));
+  });
+  assert.equal(await socket.read(new Uint8Array(10)), null);
+  await socket.linger();
+  assert.equal(wire.closed, true);
+});
+
 Deno.test("Socket that drains a client in mid-line ends at its LF", async () => {
   const wire = MemoryWire.open();
   const socket = socketOver(wire);

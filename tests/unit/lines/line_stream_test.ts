@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
+import { LF } from "../../../lib/lines/line_feed.ts";
 import { LineStream } from "../../../lib/mod.ts";
 import { chunks, joined, limits } from "../../support/chunks.ts";
 import { bytes, text } from "../../support/client.ts";
-
-const LF = 0x0a;
 
 /** What comes out while a stream is open, and what its close adds. */
 async function through(

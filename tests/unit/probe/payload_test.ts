@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { LF } from "../../../lib/lines/line_feed.ts";
 import {
   allocate,
   equalBytes,
   equalWords,
-  LF,
   Payload,
 } from "../../../lib/probe/payload.ts";
 import { changed } from "../../support/misbehaving_server.ts";

@@ -138,8 +138,16 @@ for (
       "warning serving 100 connections (--max-connections), further clients wait: raise --max-connections",
     ],
     [
+      { ...LIMIT, connections: 1 },
+      "warning serving 1 connection (--max-connections), further clients wait: raise --max-connections",
+    ],
+    [
       { ...LIMIT, reached: false },
       "info serving fewer than 100 connections again",
+    ],
+    [
+      { ...LIMIT, connections: 1, reached: false },
+      "info serving fewer than 1 connection again",
     ],
     [RESTART, "warning restarting server: accept failed"],
     [

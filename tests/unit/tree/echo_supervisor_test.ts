@@ -24,6 +24,7 @@ import {
   programTest,
 } from "../../support/program.ts";
 import { ReplacedListen } from "../../support/replaced_listen.ts";
+import { UdpClient } from "../../support/udp_client.ts";
 
 const DEFAULTS = { port: 0, host: "127.0.0.1" };
 
@@ -204,6 +205,30 @@ netTest(
     }
   },
 );
+
+programTest({
+  name: "EchoSupervisor starts a server again at its UDP port, which is free",
+}, async () => {
+  using accepting = new FailingAccept();
+  const events = new Events();
+  await using tree = await EchoSupervisor.start(EchoServer, {
+    listen: ["tcp://127.0.0.1:0", "udp://127.0.0.1:0?latency=60s"],
+    shutdownTimeout: 1,
+    onEvent: events.hear,
+  });
+  const [tcp, udp] = tree.addrs as [Deno.NetAddr, Deno.NetAddr];
+  using delayed = UdpClient.to(`udp://127.0.0.1:${udp.port}`);
+  await delayed.send("delayed");
+  // What was sent is received before it is heard of the end of accepting.
+  using before = await Client.connect(tcp.port);
+  assert.equal(await before.echo("one\n"), "one\n");
+
+  accepting.failures = 1;
+  using after = await Client.connect(tcp.port);
+  assert.equal((await events.saw("listening", 4)).addr.port, udp.port);
+  assert.equal(events.of("restart").length, 1);
+  assert.equal(await after.echo("two\n"), "two\n");
+});
 
 netTest(
   "EchoSupervisor keeps counting the connections from before a restart",
