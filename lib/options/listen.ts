@@ -89,10 +89,6 @@ export type ListenerDefaults = Pick<
   "mode" | "maxLineLength" | "idleTimeout" | "greeting"
 >;
 
-/** What URLs can have after `?`: written with dashes, and the API's name. */
-const PARAMETERS: ReadonlyMap<string, string> = new Map(
-  Object.keys(optionsIn("url")).map((name) => [dashed(name), name]),
-);
 const FIELDS: Table = optionsIn("object");
 const FAULT_NAMES = Object.entries(FIELDS)
   .filter(([, { group }]) => group === FAULTS)
@@ -152,15 +148,22 @@ export function resolveListener(
   };
 }
 
+/** What URLs can have after `?`: written with dashes, and the API's name. */
+function parameters(): Map<string, string> {
+  const names = Object.keys(optionsIn("url"));
+  return new Map(names.map((name) => [dashed(name), name]));
+}
+
 function parseParameters(
   query: string,
   transport: Transport,
 ): Partial<ListenOptions> {
+  const known = parameters();
   const given = new Map<string, unknown>();
   for (const pair of query.split("&")) {
     const [written = "", ...rest] = pair.split("=");
-    const name = PARAMETERS.get(written);
-    if (!name) throw new Error(unknownParameter(written));
+    const name = known.get(written);
+    if (!name) throw new Error(unknownParameter(written, known.keys()));
     if (given.has(name)) throw new Error(`${written} is given twice`);
     const option = FIELDS[name]!;
     if (!isOn(option, transport)) {
@@ -172,8 +175,8 @@ function parseParameters(
   return Object.fromEntries(given);
 }
 
-function unknownParameter(written: string): string {
-  const meant = nearest(written, PARAMETERS.keys());
+function unknownParameter(written: string, known: Iterable<string>): string {
+  const meant = nearest(written, known);
   const hint = meant ? `: did you mean ${meant}?` : "";
   return `unknown parameter ${quote(written)}${hint}`;
 }
