@@ -20,7 +20,7 @@ import type { ProbeOptions } from "../probe/options.ts";
 import type { LoggerOptions } from "../telemetry/logger.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
-import type { OptionToken } from "./arguments.ts";
+import { type OptionToken, splitArguments } from "./arguments.ts";
 
 /** What the command line asks for. */
 export type Command =
@@ -75,13 +75,13 @@ const SERVE = { table: OPTIONS, help: "echoserver --help" };
  */
 export async function parseCommandLine(args: string[]): Promise<Command> {
   const [first, ...rest] = args;
-  // What starts most often starts fastest: nothing more is loaded.
+  // What starts most often starts fastest.
   if (first === undefined) return serveCommand({});
-  return first === "probe" ? await parseProbe(rest) : await parseServe(args);
+  return first === "probe" ? await parseProbe(rest) : parseServe(args);
 }
 
-async function parseServe(args: string[]): Promise<Command> {
-  const values = await readArguments(args, SERVE, (word) => {
+function parseServe(args: string[]): Command {
+  const values = readArguments(args, SERVE, (word) => {
     throw new Error(`unexpected ${quote(word)}: ${cureOf(word)}`);
   });
   if (values.help) return { name: "help", of: "serve" };
@@ -123,7 +123,7 @@ function serveCommand(values: Written<typeof OPTIONS>): ServeCommand {
 async function parseProbe(args: string[]): Promise<Command> {
   const probe = await import("../probe/options.ts");
   const addresses: string[] = [];
-  const values = await readArguments(
+  const values = readArguments(
     args,
     { table: probe.PROBE_OPTIONS, help: "echoserver probe --help" },
     (word) => addresses.push(word),
@@ -167,11 +167,11 @@ function optionsOf<T extends Table>(
  * Reads options, and hands on every word that is none. What follows `--help` or
  * `--version` is not read.
  */
-async function readArguments<T extends Table>(
+function readArguments<T extends Table>(
   args: string[],
   { table, help }: Syntax<T>,
   onWord: (word: string) => void,
-): Promise<Written<T>> {
+): Written<T> {
   const names = new Map(
     Object.keys(optionsIn("command", table)).map((name) => [
       dashed(name),
@@ -179,7 +179,7 @@ async function readArguments<T extends Table>(
     ]),
   );
   const values: Record<string, unknown> = {};
-  for (const token of await tokensOf(args, table)) {
+  for (const token of tokensOf(args, table)) {
     if (token.kind === "operand") {
       onWord(token.value);
       continue;
@@ -198,9 +198,7 @@ async function readArguments<T extends Table>(
 }
 
 /** Splits the command line into options and words, without judging them. */
-async function tokensOf(args: string[], table: Table) {
-  // Who gives no options need not wait for it.
-  const { splitArguments } = await import("./arguments.ts");
+function tokensOf(args: string[], table: Table) {
   const options = Object.entries(optionsIn("command", table));
   const syntax = options.map(([name, { kind, short }]) =>
     [dashed(name), { takesValue: kind.option !== undefined, short }] as const
