@@ -54,7 +54,7 @@ export class OutputEnd extends Lazy<WritableStream<Uint8Array>> {
 }
 
 /** What a client sends, as it comes or through a {@linkcode LineStream}. */
-export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
+export class InputEnd extends Lazy<ReadableStream<Uint8Array<ArrayBuffer>>> {
   #use: Use = "unused";
   readonly #socket: Socket;
   readonly #output: OutputEnd;
@@ -67,7 +67,7 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
     this.#lines = lines;
   }
 
-  override get type(): typeof ReadableStream<Uint8Array> {
+  override get type(): typeof ReadableStream<Uint8Array<ArrayBuffer>> {
     return ReadableStream;
   }
 
@@ -77,7 +77,7 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
     return undefined;
   }
 
-  protected override make(): ReadableStream<Uint8Array> {
+  protected override make(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.#use === "fused") return lockedReadable();
     this.#use = "standard";
     const bytes = readableOf(this.#socket);
@@ -199,7 +199,7 @@ class Pump implements Reader {
 }
 
 /** The standard path's source: each chunk is what one read gave. */
-function readableOf(socket: Socket): ReadableStream<Uint8Array> {
+function readableOf(socket: Socket): ReadableStream<Uint8Array<ArrayBuffer>> {
   const bytes = new LineBuffer(RAW);
   return new ReadableStream({
     async pull(controller) {

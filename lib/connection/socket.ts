@@ -23,6 +23,13 @@ const LINGER = 2000;
 export const SLOWEST_READER = 10_000;
 const MOST_UNREAD = 8 * 1024 * 1024;
 
+/**
+ * What a read that leaves room counts in a drain, in bytes of the bound of its
+ * input. It has emptied the kernel's buffer, unless it stopped at an urgent byte,
+ * of which a kernel keeps one: so a few of them are enough, and one is not.
+ */
+const SHORT_READ = 1024 * 1024;
+
 /** Bytes of a read whose bytes are dropped. */
 const DROP_BUFFER = 4096;
 
@@ -209,6 +216,9 @@ export class Socket {
     this.#answered(count, count < into.length);
     // The input ended while the read was pending: what came is dropped.
     if (this.#input !== "open") return null;
+    if (this.#draining && this.#context.isDirect && count < into.length) {
+      this.#inputBound -= SHORT_READ;
+    }
     if (this.bytesIn + count > this.#inputBound) {
       count = this.#boundedBy(into, count);
     }
@@ -327,6 +337,8 @@ export class Socket {
 
   /** Ends the input for `reason`, and tells the handler by the signal. */
   giveUp(reason: Verdict): void {
+    // What a drain has read may still wait in the handler.
+    if (this.#output === "open") this.reason = reason;
     (this.#controller ??= new AbortController()).abort();
     this.endInput(reason);
   }

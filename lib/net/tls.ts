@@ -1,33 +1,20 @@
 /**
- * TLS: Node's `TLSSocket` over connections that Deno accepts. Loaded only when
- * a listener asks for it.
+ * TLS over connections that Deno accepts. Loaded only when a listener asks for
+ * it.
  *
- *     Deno.listen → TcpConn ─┬─ raw reads, FIN and reset
- *                            └─ TcpHandle → TLSSocket → TlsWire
+ *     TcpConn ─► ciphertext ─► TlsEngine ─► plaintext
+ *     TcpConn ◄─ ciphertext ◄─ TlsEngine ◄─ plaintext
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import {
-  createSecureContext,
-  TLSSocket,
-  type TLSSocketOptions,
-} from "node:tls";
 import { checkCertificate } from "./certificate.ts";
-import { CAN_LEND, lend, socketOver, type TcpHandle } from "./node_wire.ts";
 import { listenTcp, type TcpListener, type TcpListenOptions } from "./tcp.ts";
+import { CAN_SERVE_TLS, type Identity, TlsEngine } from "./tls_engine.ts";
 import type { Listener, RawWire, Wire } from "./transport.ts";
 
 /** Where to listen, and who to be. */
-export interface TlsOptions extends TcpListenOptions {
-  /** The certificate chain, PEM. */
-  cert: string;
-  /** Its private key, PEM. */
-  key: string;
-  /** Protocols to agree on, the most wanted first. @default {[]} */
-  alpn?: readonly string[];
-}
+export interface TlsOptions extends TcpListenOptions, Identity {}
 
 /**
  * Listens for TLS clients. What it accepts has a `handshake`.
@@ -37,29 +24,22 @@ export interface TlsOptions extends TcpListenOptions {
  * @throws What {@linkcode listenTcp} throws.
  */
 export function listenTls(options: TlsOptions): Listener {
-  if (!CAN_LEND) {
+  if (!CAN_SERVE_TLS) {
     throw new Deno.errors.NotSupported(
       `Cannot serve TLS: Deno 2.9 can, this is ${Deno.version.deno}`,
     );
   }
-  const { cert, key, alpn = [] } = options;
-  checkCertificate(cert, key);
-  return new TlsListener(listenTcp(options, "tls://"), {
-    isServer: true,
-    secureContext: createSecureContext({ cert, key }),
-    ...alpn.length > 0 && { ALPNProtocols: [...alpn] },
-  });
+  checkCertificate(options.cert, options.key);
+  return new TlsListener(listenTcp(options, "tls://"), options);
 }
 
 class TlsListener implements Listener {
   readonly #listener: TcpListener;
-  readonly #options: TLSSocketOptions;
-  /** Accepted when there was no second descriptor for it. */
-  #waiting: Deno.TcpConn | undefined;
+  readonly #identity: Identity;
 
-  constructor(listener: TcpListener, options: TLSSocketOptions) {
+  constructor(listener: TcpListener, identity: Identity) {
     this.#listener = listener;
-    this.#options = options;
+    this.#identity = identity;
   }
 
   get addr(): Deno.NetAddr {
@@ -67,17 +47,11 @@ class TlsListener implements Listener {
   }
 
   async accept(): Promise<RawWire> {
-    this.#waiting ??= await this.#listener.accept();
-    const conn = this.#waiting;
-    const handle = lend(conn);
-    this.#waiting = undefined;
-    return new RawTlsWire(conn, handle, this.#options);
+    return new RawTlsWire(await this.#listener.accept(), this.#identity);
   }
 
   close(): void {
     this.#listener.close();
-    this.#waiting?.close();
-    this.#waiting = undefined;
   }
 }
 
@@ -85,20 +59,14 @@ class TlsListener implements Listener {
 class RawTlsWire implements RawWire {
   readonly remoteAddr: Deno.Addr;
   readonly #conn: Deno.TcpConn;
-  readonly #handle: TcpHandle;
-  readonly #options: TLSSocketOptions;
+  readonly #identity: Identity;
   #secured: TlsWire | undefined;
   #closed = false;
 
-  constructor(
-    conn: Deno.TcpConn,
-    handle: TcpHandle,
-    options: TLSSocketOptions,
-  ) {
+  constructor(conn: Deno.TcpConn, identity: Identity) {
     this.remoteAddr = conn.remoteAddr;
     this.#conn = conn;
-    this.#handle = handle;
-    this.#options = options;
+    this.#identity = identity;
   }
 
   read(into: Uint8Array): Promise<number | null> {
@@ -120,194 +88,186 @@ class RawTlsWire implements RawWire {
    */
   async handshake(readAhead: Uint8Array): Promise<Wire> {
     if (this.#closed) throw closedByUs();
-    const socket = socketOver(this.#handle);
-    if (readAhead.length > 0) socket.unshift(Buffer.from(readAhead));
-    const tls = new TLSSocket(socket, this.#options);
-    this.#secured = new TlsWire(this.#conn, this.#handle, tls);
-    await this.#secured.handshake;
+    this.#secured = new TlsWire(this.#conn, this.#identity);
+    await this.#secured.handshake(readAhead);
     return this.#secured;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#secured) return this.#secured.close();
-    this.#handle.close();
-    this.#conn.close();
+    if (this.#secured) this.#secured.close();
+    else this.#conn.close();
   }
 }
 
 /**
- * Bytes of one write: so much is copied and encrypted at once, and a client that
- * takes it slowly is seen to take it.
+ * Bytes of one write: so much is encrypted at once, and a client that takes it
+ * slowly is seen to take it.
  */
 const MAX_WRITE = 64 * 1024;
 
-/** A read that waits for bytes. */
-interface PendingRead {
-  into: Uint8Array;
-  resolve(count: number | null): void;
-  reject(error: Error): void;
-}
+/** Bytes of ciphertext that a read has room for, at first and at most. */
+const FIRST_ROOM = 1024;
+const MOST_ROOM = 64 * 1024;
+
+const NOTHING = new Uint8Array(0);
 
 /**
- * The payload of a TLS connection, pulled: Node's socket is read from the kernel
- * only while nothing of it is held here.
+ * The payload of a TLS connection, pulled: the kernel is asked for ciphertext
+ * only while no plaintext is held here.
  */
 class TlsWire implements Wire {
   readonly remoteAddr: Deno.Addr;
-  /** Settles when the handshake has ended. */
-  readonly handshake: Promise<void>;
   readonly #conn: Deno.TcpConn;
-  readonly #handle: TcpHandle;
-  readonly #socket: TLSSocket;
-  /** Decrypted, and not read yet: what came of one read of the socket. */
+  readonly #engine: TlsEngine;
+  /** Where ciphertext is read to. */
+  #room = new Uint8Array(FIRST_ROOM);
+  /** Where plaintext goes to, and how much has. */
+  #into: Uint8Array = NOTHING;
+  #filled = 0;
+  /** Plaintext that found no room there. */
   readonly #held: Uint8Array[] = [];
-  #paused = false;
-  #ended = false;
+  /** The last write of ciphertext. */
+  #sending: Promise<unknown> | undefined;
+  /** Whether the client has sent FIN. */
+  #finished = false;
   #closed = false;
-  #failure: Error | undefined;
-  readonly #handshake = Promise.withResolvers<void>();
-  #reader: PendingRead | undefined;
-  #rejectWrite: ((error: Error) => void) | undefined;
-  #writeClosed: Promise<void> | undefined;
 
-  constructor(conn: Deno.TcpConn, handle: TcpHandle, socket: TLSSocket) {
+  constructor(conn: Deno.TcpConn, identity: Identity) {
     this.remoteAddr = conn.remoteAddr;
     this.#conn = conn;
-    this.#handle = handle;
-    this.#socket = socket;
-    this.handshake = this.#handshake.promise;
-    socket.once("secure", () => this.#secure());
-    socket.on("data", (bytes: Uint8Array) => this.#take(bytes));
-    socket.on("end", () => this.#end());
-    socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => this.#ended || this.#fail(closedByUs()));
+    this.#engine = new TlsEngine(identity, (bytes) => this.#take(bytes));
   }
 
-  read(into: Uint8Array): Promise<number | null> {
-    if (this.#held.length > 0) return Promise.resolve(this.#give(into));
-    if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#ended) return Promise.resolve(null);
-    return new Promise((resolve, reject) => {
-      this.#reader = { into, resolve, reject };
-      if (this.#paused) {
-        this.#paused = false;
-        this.#handle.readStart();
+  async handshake(readAhead: Uint8Array): Promise<void> {
+    this.#engine.receive(readAhead);
+    while (!this.#engine.established) {
+      await this.#flush(0);
+      const count = await this.#receive();
+      if (count === null) {
+        throw reset("The client left during the TLS handshake");
       }
-    });
+    }
+    await this.#flush(0);
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    this.#into = into;
+    this.#filled = 0;
+    this.#giveHeld();
+    while (this.#filled === 0) {
+      if (this.#broken) throw this.#broken;
+      if (this.#finished || this.#engine.ended) return null;
+      await this.#receive();
+    }
+    this.#into = NOTHING;
+    return this.#filled;
   }
 
   /** Resolves when the kernel has taken the first of the bytes. */
   write(bytes: Uint8Array): Promise<number> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    if (bytes.length === 0) return Promise.resolve(0);
+    const broken = this.#broken;
+    if (broken) return Promise.reject(broken);
     const part = bytes.subarray(0, MAX_WRITE);
-    return new Promise((resolve, reject) => {
-      this.#rejectWrite = reject;
-      this.#socket.write(part, (error) => {
-        this.#rejectWrite = undefined;
-        if (error) reject(error);
-        else resolve(part.length);
-      });
-    });
+    this.#engine.send(part);
+    return this.#flush(part.length);
   }
 
   /** Sends close_notify and FIN. */
-  closeWrite(): Promise<void> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    return this.#writeClosed ??= new Promise((resolve, reject) => {
-      this.#socket.end((error?: Error | null) => {
-        if (error) reject(error);
-        else resolve();
-      });
-    });
+  async closeWrite(): Promise<void> {
+    if (this.#broken) throw this.#broken;
+    this.#engine.end();
+    await this.#flush(0);
+    await this.#conn.closeWrite();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#fail(closedByUs());
-    this.#socket.destroy();
     this.#conn.close();
+    this.#engine.close();
   }
 
-  #secure(): void {
-    this.#handshake.resolve();
-    // Node fails a socket whose records are broken only for a `tls.Server`.
-    this.#socket.once("_tlsError", ({ message }: Error) => {
-      this.#fail(reset(`The client broke TLS: ${message}`));
-    });
+  /** Why nothing more can be received or sent, if so. */
+  get #broken(): Error | undefined {
+    if (this.#closed) return closedByUs();
+    const { error, established } = this.#engine;
+    if (!error || !established) return error;
+    return reset(`The client broke TLS: ${error.message}`);
+  }
+
+  /** Reads ciphertext once and has it decrypted: how much, or null at FIN. */
+  async #receive(): Promise<number | null> {
+    const room = this.#room;
+    const count = await this.#conn.read(room);
+    if (count === null) {
+      this.#finished = true;
+      return null;
+    }
+    this.#engine.receive(room.subarray(0, count));
+    if (count === room.length && count < MOST_ROOM) {
+      this.#room = new Uint8Array(2 * count);
+    }
+    if (this.#broken) await this.#refuse(this.#broken);
+    return count;
+  }
+
+  /** Sends the alert that names the error, and throws it. */
+  async #refuse(error: Error): Promise<never> {
+    const alert = this.#flush(0).catch(() => {});
+    // Later, a client that does not read could keep its connection by this.
+    if (!this.#engine.established) await alert;
+    throw error;
   }
 
   #take(bytes: Uint8Array): void {
-    this.#held.push(bytes);
-    const reader = this.#reader;
-    this.#reader = undefined;
-    reader?.resolve(this.#give(reader.into));
-    if (this.#held.length > 0) this.#pause();
+    const space = this.#into.length - this.#filled;
+    if (bytes.length <= space) {
+      this.#into.set(bytes, this.#filled);
+      this.#filled += bytes.length;
+    } else {
+      this.#into.set(bytes.subarray(0, space), this.#filled);
+      this.#filled += space;
+      this.#held.push(bytes.slice(space));
+    }
   }
 
-  /**
-   * Stops reading from the kernel. Node's own pause goes on reading TLS records
-   * in Deno 2.9, without a bound.
-   */
-  #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#handle.readStop();
-  }
-
-  #give(into: Uint8Array): number {
-    let given = 0;
-    while (given < into.length && this.#held.length > 0) {
+  #giveHeld(): void {
+    while (this.#held.length > 0 && this.#filled < this.#into.length) {
       const bytes = this.#held[0]!;
-      const part = bytes.subarray(0, into.length - given);
-      into.set(part, given);
-      given += part.length;
+      const part = bytes.subarray(0, this.#into.length - this.#filled);
+      this.#into.set(part, this.#filled);
+      this.#filled += part.length;
       if (part.length === bytes.length) this.#held.shift();
       else this.#held[0] = bytes.subarray(part.length);
     }
-    return given;
-  }
-
-  async #end(): Promise<void> {
-    // Node stops counting on the handle here, yet what is written from now on
-    // must keep the process alive.
-    this.#handle.ref();
-    this.#handshake.reject(reset("The client left during the TLS handshake"));
-    if (!this.#writeClosed && await this.#wasReset()) {
-      return this.#fail(reset("Connection reset by the client"));
-    }
-    this.#ended = true;
-    this.#reader?.resolve(null);
-    this.#reader = undefined;
   }
 
   /**
-   * Whether the end of input was a reset, which the TLS socket does not tell:
-   * then nothing can be sent, not even no bytes.
+   * Sends all ciphertext that there is, behind what is being sent.
+   *
+   * @returns `count`, when the kernel has taken it.
    */
-  async #wasReset(): Promise<boolean> {
-    try {
-      await this.#conn.write(NOTHING);
-      return false;
-    } catch {
-      return true;
-    }
+  #flush(count: number): Promise<number> {
+    const ciphertext = this.#engine.output();
+    const sending = this.#send(ciphertext, count, this.#sending);
+    this.#sending = sending;
+    return sending;
   }
 
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    this.#handshake.reject(this.#failure);
-    this.#reader?.reject(this.#failure);
-    this.#reader = undefined;
-    this.#rejectWrite?.(this.#failure);
-    this.#rejectWrite = undefined;
+  async #send(
+    bytes: Uint8Array,
+    count: number,
+    before: Promise<unknown> | undefined,
+  ): Promise<number> {
+    await before;
+    while (bytes.length > 0) {
+      bytes = bytes.subarray(await this.#conn.write(bytes));
+    }
+    return count;
   }
 }
-
-const NOTHING = new Uint8Array(0);
 
 function reset(message: string): Error {
   return Object.assign(new Deno.errors.ConnectionReset(message), {

@@ -87,6 +87,5 @@ function isBroadcast(hostname: string): boolean {
 
 function isMulticast(hostname: string): boolean {
   if (hostname.includes(":")) return /^ff/i.test(hostname);
-  const [first] = hostname.split(".", 1);
-  return Number(first) >= 224;
+  return Number.parseInt(hostname) >= 224;
 }

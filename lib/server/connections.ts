@@ -17,6 +17,7 @@ import {
   type OpenSnapshot,
   totalsOf,
 } from "../telemetry/snapshot.ts";
+import { DenseSet } from "../util/dense_set.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
 import type { EndEvent, ServedConnection } from "./served_connection.ts";
@@ -46,7 +47,7 @@ export class Connections {
   readonly #pulse: Pulse = { sweeps: 0 };
   readonly #counters: readonly Counters[];
   readonly #children: Supervisor;
-  readonly #open = new Set<ServedConnection>();
+  readonly #open = new DenseSet<ServedConnection>();
   /** Loaded with the services: nothing is served before. */
   #serving: typeof Serving | undefined;
   #sweeper: ReturnType<typeof setInterval> | undefined;
@@ -104,7 +105,7 @@ export class Connections {
       sum.bytesIn += socket.bytesIn;
       sum.bytesOut += socket.bytesOut;
     }
-    const connections = this.#open.values().take(limit).map(describe);
+    const connections = Iterator.from(this.#open).take(limit).map(describe);
     return { bytes, total: this.size, connections: connections.toArray() };
   }
 

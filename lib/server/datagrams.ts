@@ -4,7 +4,8 @@
  * @module
  */
 
-import { NO_PROOF, reads } from "../connection/read_scheduler.ts";
+import { NO_PROOF, type Reader, reads } from "../connection/read_scheduler.ts";
+import { type Alarm, threadClock } from "../faults/clock.ts";
 import { toAddress } from "../net/address.ts";
 import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
 import { eventLoopTurn, pause } from "../util/async.ts";
@@ -30,27 +31,36 @@ const LEAST_CHARGE = 512;
 /** Milliseconds to wait after an error, lest one that stays uses up a core. */
 const ERROR_PAUSE = 10;
 
-/** Answers the datagrams of a socket until it is closed. */
-export class Datagrams {
+/**
+ * Answers the datagrams of a socket until it is closed. The loop goes from
+ * callback to callback: promises of ours would cost as much as the answer.
+ */
+export class Datagrams implements Reader {
   readonly #socket: Deno.DatagramConn;
   readonly #service: Service;
   readonly #closing = new AbortController();
-  readonly #closed = new AbortController();
-  /** Settles when all datagrams have gone back that wait. */
-  #delayed = Promise.resolve();
+  readonly #buffer = new Uint8Array(MAX_DATAGRAM);
+  readonly #alarms = new Set<Alarm>();
+  /**
+   * When the last delayed datagram of each sender goes back: none overtakes
+   * another of its sender, and none waits for those of others.
+   */
+  readonly #due = new Map<string, number>();
   #delayedBytes = 0;
   #delayedDatagrams = 0;
+  /** Called when the last of them has gone back. */
+  #onLastSent = () => {};
   #count = 0;
   /** Bytes that may still be received: bounded once it shuts down. */
   #budget = Infinity;
   /** Settles when the socket is no longer used. */
-  readonly #served: Promise<void>;
+  readonly #served = Promise.withResolvers<void>();
   #shutdown: Promise<void> | undefined;
 
   constructor(socket: Deno.DatagramConn, service: Service) {
     this.#socket = socket;
     this.#service = service;
-    this.#served = this.#serve();
+    reads.enter(this);
   }
 
   /**
@@ -71,15 +81,16 @@ export class Datagrams {
       over.abort();
     }
     this.#closing.abort();
-    this.#closed.abort();
+    for (const alarm of this.#alarms) alarm.cancel();
     this.#socket.close();
-    await this.#served;
+    await this.#served.promise;
   }
 
   async #drain(): Promise<void> {
     await this.#receiveArrived();
     this.#closing.abort();
-    await this.#delayed;
+    if (this.#delayedDatagrams === 0) return;
+    await new Promise<void>((resolve) => this.#onLastSent = resolve);
   }
 
   /** Receives until a round has proven that the kernel held nothing more. */
@@ -98,47 +109,57 @@ export class Datagrams {
     );
   }
 
-  async #serve(): Promise<void> {
-    const { signal } = this.#closing;
-    const buffer = new Uint8Array(MAX_DATAGRAM);
-    while (!signal.aborted) {
-      await reads.turn();
-      try {
-        const [datagram, source] = await this.#receive(buffer);
-        if (!signal.aborted) {
-          await this.#answer(datagram, source as Deno.NetAddr);
-        }
-      } catch {
-        // The system reports an answer that did not arrive here.
-        await pause(ERROR_PAUSE, signal);
-      }
-      if (this.#count % DATAGRAMS_PER_TURN === 0) await eventLoopTurn();
+  beginRead(): boolean {
+    if (this.#closing.signal.aborted) {
+      this.#served.resolve();
+      return false;
     }
+    this.#socket.receive(this.#buffer).then(this.#onReceived, this.#onFailed);
+    return true;
   }
 
-  async #receive(buffer: Uint8Array): Promise<[Uint8Array, Deno.Addr]> {
-    let length = 0;
-    try {
-      const received = await this.#socket.receive(buffer);
-      length = received[0].length;
-      return received;
-    } finally {
-      reads.answered(NO_PROOF, length, false);
-    }
-  }
+  readonly #onReceived = (
+    [datagram, source]: [Uint8Array, Deno.Addr],
+  ): void => {
+    reads.answered(NO_PROOF, datagram.length, false);
+    const sending = this.#closing.signal.aborted
+      ? undefined
+      : this.#answer(datagram, source as Deno.NetAddr);
+    if (sending) sending.then(this.#next);
+    else this.#next();
+  };
 
-  async #answer(datagram: Uint8Array, source: Deno.NetAddr): Promise<void> {
+  /** The system reports an answer that did not arrive here. */
+  readonly #onFailed = async (): Promise<void> => {
+    reads.answered(NO_PROOF, 0, false);
+    await pause(ERROR_PAUSE, this.#closing.signal);
+    reads.enter(this);
+  };
+
+  readonly #next = (): void => {
+    if (this.#count % DATAGRAMS_PER_TURN > 0) reads.enter(this);
+    else eventLoopTurn().then(() => reads.enter(this));
+  };
+
+  /** Answers, now or later or not at all: a promise if now. */
+  #answer(
+    datagram: Uint8Array,
+    source: Deno.NetAddr,
+  ): Promise<void> | undefined {
     const { counters, access, datagramFaults: faults } = this.#service;
     const number = ++this.#count;
     this.#budget -= Math.max(datagram.length, LEAST_CHARGE);
     counters.datagramIn(datagram.length);
-    if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) return;
-    if (access && !access.allows(toAddress(source).hostname)) return;
-    if (faults?.drop(number)) return;
+    if (!isAnswerable(source, this.#socket.addr as Deno.NetAddr)) {
+      return undefined;
+    }
+    if (access && !access.allows(toAddress(source).hostname)) return undefined;
+    if (faults?.drop(number)) return undefined;
     const bytes = faults?.corrupt(number, datagram) ?? datagram;
     const delay = faults?.delay(number) ?? 0;
-    if (delay > 0) this.#sendLater(bytes.slice(), source, delay);
-    else await this.#send(bytes, source);
+    if (delay === 0) return this.#send(bytes, source);
+    this.#sendLater(bytes.slice(), source, delay);
+    return undefined;
   }
 
   #sendLater(bytes: Uint8Array, source: Deno.NetAddr, delay: number): void {
@@ -147,15 +168,18 @@ export class Datagrams {
     if (!fits) return;
     this.#delayedBytes += bytes.length;
     this.#delayedDatagrams++;
-    const due = performance.now() + delay * 1000;
-    // One after the other, so that order holds.
-    this.#delayed = this.#delayed
-      .then(() => pause(due - performance.now(), this.#closed.signal))
-      .then(() => this.#send(bytes, source))
-      .then(() => {
-        this.#delayedBytes -= bytes.length;
-        this.#delayedDatagrams--;
-      });
+    const sender = `${source.hostname} ${source.port}`;
+    const last = this.#due.get(sender) ?? 0;
+    const due = Math.max(performance.now() + delay * 1000, last);
+    this.#due.set(sender, due);
+    const alarm = threadClock.at(due, async () => {
+      this.#alarms.delete(alarm);
+      if (this.#due.get(sender) === due) this.#due.delete(sender);
+      await this.#send(bytes, source);
+      this.#delayedBytes -= bytes.length;
+      if (--this.#delayedDatagrams === 0) this.#onLastSent();
+    });
+    this.#alarms.add(alarm);
   }
 
   /** Sends; that a datagram cannot be sent ends nothing. */

@@ -14,7 +14,9 @@
  *
  * What a client sends after the signal cannot put off the end of its own
  * connection for long, and of no other: it is read no further than what the
- * kernel can have held. No timer decides anything but the deadline.
+ * kernel can have held, and a read that leaves room counts much of that, since
+ * a client in this process answers within every round. No timer decides anything
+ * but the deadline.
  *
  * @module
  */
@@ -49,7 +51,7 @@ export interface Draining {
 
 /** What is drained: the connections that are open, and when there are none. */
 export interface DrainOptions {
-  open: ReadonlySet<Draining>;
+  open: Iterable<Draining> & { readonly size: number };
   pulse: Pulse;
   /** Settles when none is open. */
   emptied: Promise<void>;

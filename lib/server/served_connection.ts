@@ -16,6 +16,7 @@ import type {
   Verdict,
 } from "../telemetry/events.ts";
 import { isNetworkError } from "../net/errors.ts";
+import type { Placed } from "../util/dense_set.ts";
 import type { ChildSpec } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
 import type { Admit } from "./admit.ts";
@@ -25,7 +26,7 @@ import type { Service } from "./service.ts";
 export type EndEvent = ConnectionEvent | RejectedEvent;
 
 /** A connection that has been accepted, and has not ended. */
-export class ServedConnection implements ChildSpec {
+export class ServedConnection implements ChildSpec, Placed {
   /** As a child of its server: it ends alone. */
   readonly restart = "temporary";
   readonly socket: Socket;
@@ -34,6 +35,7 @@ export class ServedConnection implements ChildSpec {
   readonly number: number;
   /** Whether its handler has not been called yet. */
   admitting = true;
+  place = 0;
   readonly #peer: Deno.Addr;
   readonly #start = performance.now();
   readonly #onEnd: (connection: ServedConnection, event: EndEvent) => void;

@@ -65,9 +65,9 @@ Deno.test({
     ]);
     await using _program = program;
     const client = await Client.connect(ports[0]!);
-    await program.saw(/serving 1 connections/);
+    await program.saw(/ 1 connection open, other clients wait/);
     client.close();
-    await program.saw(/serving fewer than 1 connections again/);
+    await program.saw(/fewer than 1 connection open again/);
   },
 });
 

@@ -131,6 +131,8 @@ Deno.test({
   ];
   assert.notDeepEqual(one, two);
 
+  await first.saw(/ info faults of \S+: slice 7 bytes, corrupt 0\.1\n/);
+
   await using again = await serve([`${faults}&seed=${seed}`]);
   const address = again.addresses[0]!;
   const cut = Array.from(
@@ -323,4 +325,24 @@ Deno.test({
   assert.equal((await program.ended()).code, 0);
   late![Symbol.dispose]();
   wrong![Symbol.dispose]();
+});
+
+Deno.test({
+  name: "datagrams that come together are late together",
+  ignore,
+}, async () => {
+  const DATAGRAMS = 150;
+  await using program = await Program.listeningAt([
+    "udp://127.0.0.1:0?latency=200ms",
+  ]);
+  using client = UdpClient.to(program.addresses[0]!);
+  const took = await timed(async () => {
+    for (let i = 0; i < DATAGRAMS; i++) await client.send(`${i}`);
+    for (let i = 0; i < DATAGRAMS; i++) {
+      assert.equal(text(await client.receive()), `${i}`);
+    }
+  });
+  assert.ok(took >= 200, `${took} ms`);
+  // One timer after the other would take more than twice as long.
+  assert.ok(took < 400, `${took} ms`);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EchoServer, EchoSupervisor } from "../../../lib/mod.ts";
-import { eventLoopTurn } from "../../../lib/util/async.ts";
+import { eventLoopTurn, untilAborted } from "../../../lib/util/async.ts";
 import { Client } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
 import { NET } from "../../support/program.ts";
@@ -143,3 +143,47 @@ Deno.test({
     assert.ok(fin < 800, `FIN after ${fin} ms`);
   },
 });
+
+Deno.test({
+  name: "what still waits in the handler at the deadline was not drained",
+  ignore,
+  fn: async () => {
+    const events = new Events();
+    const server = await EchoServer.start({
+      ...HERE,
+      shutdownTimeout: 0.1,
+      onEvent: events.hear,
+      handler: async ({ readable, signal }) => {
+        for await (const _ of readable);
+        await untilAborted(signal);
+      },
+    });
+    using client = await Client.connect(server.addr.port);
+    await client.send("never given back\n");
+    await server.shutdown();
+    assert.equal((await events.saw("connection")).ending, "deadline");
+  },
+});
+
+for (const mode of ["line", "raw"] as const) {
+  Deno.test({
+    name: `a client that answers at once does not hold up a drain, ${mode}`,
+    ignore,
+    fn: async () => {
+      const server = await EchoServer.start({
+        ...HERE,
+        mode,
+        shutdownTimeout: LONG,
+      });
+      using client = await Client.connect(server.addr.port);
+      // In this process each line is there before a round of the drain is over.
+      const asking = (async () => {
+        while (await client.echo("line\n").catch(() => "") === "line\n");
+        client.close();
+      })();
+      await eventLoopTurn();
+      assert.ok(await seconds(server.shutdown()) < LONG / 4);
+      await asking;
+    },
+  });
+}
