@@ -94,19 +94,10 @@ export type ListenerDefaults = Pick<
   "mode" | "maxLineLength" | "idleTimeout" | "greeting"
 >;
 
-/** What URLs can have after `?`: written with dashes, and the API's name. */
-const PARAMETERS: ReadonlyMap<string, string> = new Map(
-  Object.keys(optionsIn("url")).map((name) => [dashed(name), name]),
-);
 const FIELDS: Table = optionsIn("object");
 /** Addresses with commas or blanks between. */
 const SEVERAL = /^(?:tcp|tls|udp):.*[,\s](?:tcp|tls|udp|unix):/;
 const STRAY_PERCENT = /%(?![0-9a-f]{2})/i;
-/** Options that no listener has for itself. */
-const FOR_ALL: ReadonlySet<string> = new Set(
-  Object.keys(optionsIn("command", optionsIn("api")))
-    .filter((name) => !(name in FIELDS)).map(dashed),
-);
 const FAULT_NAMES = Object.entries(FIELDS)
   .filter(([, { group }]) => group === FAULTS)
   .map(([name]) => name as keyof FaultSettings);
@@ -179,15 +170,28 @@ export function describeFaults(faults: FaultSettings): string {
   }).join(", ");
 }
 
+/** What URLs can have after `?`: written with dashes, and the API's name. */
+function parameters(): Map<string, string> {
+  const names = Object.keys(optionsIn("url"));
+  return new Map(names.map((name) => [dashed(name), name]));
+}
+
+/** Options that no listener has for itself, as the command line writes them. */
+function optionsForAll(): string[] {
+  const names = Object.keys(optionsIn("command", optionsIn("api")));
+  return names.filter((name) => !(name in FIELDS)).map(dashed);
+}
+
 function parseParameters(
   query: string,
   transport: Transport,
 ): Partial<ListenOptions> {
+  const known = parameters();
   const given = new Map<string, unknown>();
   for (const pair of query.split("&")) {
     const [written = "", ...rest] = pair.split("=");
-    const name = PARAMETERS.get(written);
-    if (!name) throw new Error(unknownParameter(written));
+    const name = known.get(written);
+    if (!name) throw new Error(unknownParameter(written, known.keys()));
     if (given.has(name)) throw new Error(`${written} is given twice`);
     const option = FIELDS[name]!;
     if (!isOn(option, transport)) {
@@ -209,12 +213,12 @@ function readParameter(
   return readText(name, parameter!, asItIs ? text : decode(name, text));
 }
 
-function unknownParameter(written: string): string {
+function unknownParameter(written: string, known: Iterable<string>): string {
   const unknown = `unknown parameter ${quote(written)}`;
-  if (FOR_ALL.has(written)) {
+  if (optionsForAll().includes(written)) {
     return `${unknown}: it is an option, for all listeners`;
   }
-  const meant = nearest(written, PARAMETERS.keys());
+  const meant = nearest(written, known);
   return meant ? `${unknown}: did you mean ${meant}?` : unknown;
 }
 

@@ -102,7 +102,6 @@ export class EchoServer {
     this.addr = this.addrs[0]!;
     this.finished = this.#finish.promise;
     this.#start(datagrams);
-    connections.ready = true;
   }
 
   /**
@@ -158,10 +157,17 @@ export class EchoServer {
   ): Promise<EchoServer> {
     const bound = await bindAll(settings, sharing);
     try {
+      // Whoever asks the admin server is told of every listener.
+      if (settings.admin) await connections.addServices(bound);
+      announce(bound, settings.onEvent);
+      connections.ready = true;
+      // What serves them takes as long to load as all before: clients wait in
+      // the backlog meanwhile.
       await connections.addServices(bound);
       const datagrams = await datagramsFor(settings);
       return new EchoServer({ settings, bound, connections, admin, datagrams });
     } catch (error) {
+      connections.ready = false;
       closeAll(bound);
       throw error;
     }
@@ -235,9 +241,8 @@ export class EchoServer {
     await this.shutdown();
   }
 
-  /** Announces every listener, and serves it. */
+  /** Serves every listener. */
   #start(UdpServer: typeof Datagrams | undefined): void {
-    announce(this.#bound, this.#settings.onEvent);
     for (const [index, { settings, socket }] of this.#bound.entries()) {
       if (!socket) continue;
       const service = this.connections.services[index]!;
