@@ -27,6 +27,7 @@
 import { LineBuffer, RAW } from "../lines/line_buffer.ts";
 import { fusion, type LineStream } from "../lines/line_stream.ts";
 import { Lazy, lockedReadable, lockedWritable } from "../util/lazy.ts";
+import { chunks } from "./chunk_scheduler.ts";
 import type { Reader } from "./read_scheduler.ts";
 import type { Socket } from "./socket.ts";
 
@@ -204,8 +205,10 @@ function readableOf(socket: Socket): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
     async pull(controller) {
       const count = await socket.read(bytes.room());
-      if (count === null) controller.close();
-      else controller.enqueue(bytes.takeLines(count).slice());
+      if (count === null) return controller.close();
+      const turn = chunks.enter(count);
+      if (turn) await turn;
+      controller.enqueue(bytes.takeLines(count).slice());
     },
     cancel: () => socket.endInput(),
   }, { highWaterMark: 0 });
@@ -214,7 +217,11 @@ function readableOf(socket: Socket): ReadableStream<Uint8Array<ArrayBuffer>> {
 /** The standard path's sink. */
 function writableOf(socket: Socket): WritableStream<Uint8Array> {
   return new WritableStream({
-    write: (chunk) => socket.write(chunk),
+    async write(chunk) {
+      const turn = chunks.enter(chunk.length);
+      if (turn) await turn;
+      await socket.write(chunk);
+    },
     close: () => socket.closeWrite(),
     abort: () => socket.close(),
   });

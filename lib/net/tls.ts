@@ -160,6 +160,7 @@ class TlsWire implements Wire {
       if (this.#broken) throw this.#broken;
       if (this.#finished || this.#engine.ended) return null;
       await this.#receive();
+      if (this.#filled === 0) this.#reply();
     }
     this.#into = NOTHING;
     return this.#filled;
@@ -250,7 +251,18 @@ class TlsWire implements Wire {
    * @returns `count`, when the kernel has taken it.
    */
   #flush(count: number): Promise<number> {
+    return this.#enqueue(this.#engine.output(), count);
+  }
+
+  /** Sends what TLS itself has to say: that it will not renegotiate. */
+  #reply(): void {
     const ciphertext = this.#engine.output();
+    if (ciphertext.length === 0) return;
+    // If that fails, so does the next write.
+    this.#enqueue(ciphertext, 0).catch(() => {});
+  }
+
+  #enqueue(ciphertext: Uint8Array, count: number): Promise<number> {
     const sending = this.#send(ciphertext, count, this.#sending);
     this.#sending = sending;
     return sending;

@@ -139,8 +139,9 @@ export interface EchoServerOptions {
   name?: string;
   /**
    * The certificate of `tls` listeners as PEM text, followed by those that lead
-   * to its authority. It needs `tlsKey`. Without both, a self-signed one is made
-   * at the start, and a `certificate` event has its fingerprint.
+   * to its authority. It needs `tlsKey` and a `tls` listener. Without both, a
+   * self-signed one is made at the start, and a `certificate` event has its
+   * fingerprint.
    */
   tlsCert?: string;
   /** The private key of `tlsCert` as PEM text. */

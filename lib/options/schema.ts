@@ -141,7 +141,7 @@ export const OPTIONS = {
     group: "Listening",
     help: "0: any free port",
   }),
-  host: option(text("address", "an address or a name", hostOf), {
+  host: option(text("address", "an address or a name without a port", hostOf), {
     places: ADDRESS,
     on: INTERNET,
     default: "0.0.0.0",

@@ -187,13 +187,13 @@ export interface CertificateEvent {
   valid?: boolean;
 }
 
-/** A listener has faults. */
+/** A listener has faults. Told before the first `listening` event. */
 export interface FaultsEvent {
   /** Tells the events apart. */
   type: "faults";
   /** The listener's name. */
   listener: string;
-  /** Which, as `latency 0.08 s, corrupt 0.01`. */
+  /** Which, such as `latency 0.08 s, corrupt 0.01`. */
   faults: string;
 }
 

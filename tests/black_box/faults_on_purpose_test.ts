@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { chunks, joined } from "../support/chunks.ts";
 import { bytes, Client, text } from "../support/client.ts";
+import { flood } from "../support/flood.ts";
 import { Metrics } from "../support/metrics.ts";
 import { PROGRAM, Program } from "../support/program.ts";
 import { CARRIES, serveOver, STREAMS } from "../support/transports.ts";
@@ -112,6 +113,35 @@ Deno.test({
   };
   await Promise.all([delays, rate, slices, limit, corruption, none]
     .map((check) => check()));
+});
+
+Deno.test({
+  name: "floods of bad ports keep nobody of the good one waiting",
+  ignore,
+}, async () => {
+  await using program = await serve([
+    "mode=line",
+    "slice=1",
+    "corrupt=1",
+    "latency=20ms&slice=4096",
+  ]);
+  const [good, ...bad] = program.addresses;
+  using _floods = new DisposableStack();
+  for (const address of bad) {
+    const port = Number(address.split(":").at(-1));
+    _floods.use(await flood({ port, clients: 7 }));
+  }
+  using client = await Client.to(good!);
+  const waits: number[] = [];
+  while (waits.length < 50) {
+    waits.push(
+      await timed(async () => {
+        assert.equal(await client.echo("line\n"), "line\n");
+      }),
+    );
+  }
+  const median = waits.sort((a, b) => a - b)[25]!;
+  assert.ok(median < 100, `half of its lines took more than ${median} ms`);
 });
 
 Deno.test({

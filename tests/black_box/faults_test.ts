@@ -755,8 +755,8 @@ programTest(
   "what an address holds cannot forge a line of the log",
   async () => {
     await using program = Program.spawn([
-      "--host",
-      "no\n2030-01-01T00:00:00.000Z error forged\x1b[2J",
+      "--listen",
+      "unix:/no\n2030-01-01T00:00:00.000Z error forged\x1b[2J",
     ]);
     const { code, stderr } = await program.ended();
     assert.equal(code, 1);

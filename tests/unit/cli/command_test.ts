@@ -95,9 +95,19 @@ const WRONG: [args: string[], message: string][] = [
     ["--workers", "3", "--max-connections", "2"],
     "--workers takes at most --max-connections (2), not 3",
   ],
-  [["--host"], "--host takes an address or a name, but none was given"],
-  [["--host="], '--host takes an address or a name, not ""'],
-  [["--host", "a\nb"], '--host takes an address or a name, not "a\\nb"'],
+  [
+    ["--host"],
+    "--host takes an address or a name without a port, but none was given",
+  ],
+  [["--host="], '--host takes an address or a name without a port, not ""'],
+  [
+    ["--host", "a\nb"],
+    '--host takes an address or a name without a port, not "a\\nb"',
+  ],
+  [
+    ["--host", "127.0.0.1:80"],
+    '--host takes an address or a name without a port, not "127.0.0.1:80"',
+  ],
   [["--mode"], "--mode takes line or raw, but none was given"],
   [["--mode", "lines"], '--mode takes line or raw, not "lines"'],
   [["--mode", "Raw"], '--mode takes line or raw, not "Raw"'],

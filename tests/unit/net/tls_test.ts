@@ -373,6 +373,31 @@ tlsTest(
 );
 
 tlsTest(
+  "A TLS client that renegotiates is refused at once",
+  async (listening) => {
+    const child = new Deno.Command("openssl", {
+      args: ["s_client", "-tls1_2", "-connect", `${HOST}:${listening.port}`],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const ended = child.output();
+    const writer = child.stdin.getWriter();
+    const wire = await listening.secured();
+    await writer.write(bytes("R\n"));
+    await assert.rejects(
+      wire.read(new Uint8Array(9)),
+      /^ConnectionReset: The client broke TLS: /,
+    );
+    const { success, stderr } = await ended;
+    await writer.abort();
+    assert.ok(!success);
+    assert.match(new TextDecoder().decode(stderr), /no renegotiation/);
+  },
+  { ignore: !OPENSSL },
+);
+
+tlsTest(
   "openssl's client is echoed, and has ended its input when it is killed",
   async (listening) => {
     const child = new Deno.Command("openssl", {

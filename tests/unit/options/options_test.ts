@@ -203,15 +203,23 @@ const WRONG: [options: unknown, error: Error][] = [
   ["1050", type('options must be a port or an object, not "1050"')],
   [null, type("options must be a port or an object, not null")],
   [[], type("options must be a port or an object, not []")],
-  [{ host: "" }, type('host must be an address or a name, not ""')],
-  [{ host: 7 }, type("host must be an address or a name, not 7")],
+  [
+    { host: "" },
+    type('host must be an address or a name without a port, not ""'),
+  ],
+  [
+    { host: 7 },
+    type("host must be an address or a name without a port, not 7"),
+  ],
   [
     { host: "127.0.0.1:80" },
-    type('host must be an address or a name, not "127.0.0.1:80"'),
+    type(
+      'host must be an address or a name without a port, not "127.0.0.1:80"',
+    ),
   ],
   [
     { host: "[127.0.0.1]" },
-    type('host must be an address or a name, not "[127.0.0.1]"'),
+    type('host must be an address or a name without a port, not "[127.0.0.1]"'),
   ],
   [{ mode: "lines" }, type('mode must be "line" or "raw", not "lines"')],
   [{ greeting: "on" }, type('greeting must be true or false, not "on"')],
