@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ParseArgsOptionsConfig } from "node:util";
 import type { EchoSupervisorOptions } from "../options/options.ts";
 import { checkTogether } from "../options/options.ts";
 import { readText } from "../options/kinds.ts";
@@ -21,7 +22,6 @@ import type { ProbeOptions } from "../probe/options.ts";
 import type { LoggerOptions } from "../telemetry/logger.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
-import { type OptionToken, splitArguments } from "./arguments.ts";
 
 /** What the command line asks for. */
 export type Command =
@@ -98,7 +98,7 @@ const loadProbe = () => import("../probe/options.ts");
  */
 export async function parseCommandLine(args: string[]): Promise<Command> {
   const [first, ...rest] = args;
-  // What starts most often starts fastest.
+  // What starts most often starts fastest: nothing more is loaded.
   if (first === undefined) return serveCommand({});
   return first === "probe" ? await parseProbe(rest) : await parseServe(args);
 }
@@ -214,11 +214,9 @@ async function readArguments<T extends Table>(
     ]),
   );
   const values: Record<string, unknown> = {};
-  for (const token of tokensOf(args, table)) {
-    if (token.kind === "operand") {
-      onWord(token.value);
-      continue;
-    }
+  for (const token of await tokensOf(args, table)) {
+    if (token.kind === "positional") onWord(token.value);
+    if (token.kind !== "option") continue;
     const name = names.get(token.name);
     if (name === undefined) {
       throw new Error(await unknownOption(token, [...names.keys()], syntax));
@@ -232,26 +230,36 @@ async function readArguments<T extends Table>(
   return values as Written<T>;
 }
 
-/** Splits the command line into options and words, without judging them. */
-function tokensOf(args: string[], table: Table) {
-  const options = Object.entries(optionsIn("command", table));
-  const syntax = options.map(([name, { kind, short }]) =>
-    [dashed(name), { takesValue: kind.option !== undefined, short }] as const
-  );
-  return splitArguments(args, new Map(syntax));
+/** An option as it was written. */
+interface Token {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
 }
 
-function readValue(
-  { kind }: Table[string],
-  { name, value }: OptionToken,
-): unknown {
+/** Splits the command line into options and words, without judging them. */
+async function tokensOf(args: string[], table: Table) {
+  // Loading it takes longer than all else here, and many never need it.
+  const { parseArgs } = await import("node:util");
+  const options: ParseArgsOptionsConfig = {};
+  for (const [name, option] of Object.entries(optionsIn("command", table))) {
+    const type = option.kind.option ? "string" : "boolean";
+    options[dashed(name)] = {
+      type,
+      ...option.short !== undefined && { short: option.short },
+    };
+  }
+  return parseArgs({ args, options, strict: false, tokens: true }).tokens;
+}
+
+function readValue({ kind }: Table[string], { name, value }: Token): unknown {
   if (kind.option) return readText(`--${name}`, kind.option, value);
   if (value === undefined) return true;
   throw new Error(`--${name} takes no value, not ${quote(value)}`);
 }
 
 async function unknownOption<T extends Table>(
-  token: OptionToken,
+  token: Token,
   names: string[],
   { help, elsewhere }: Syntax<T>,
 ): Promise<string> {
@@ -263,7 +271,7 @@ async function unknownOption<T extends Table>(
 
 /** What the option is where it is known. */
 function hintOf(
-  { name: written }: OptionToken,
+  { name: written }: Token,
   places: readonly Elsewhere[],
 ): string | undefined {
   for (const { table, hint } of places) {
