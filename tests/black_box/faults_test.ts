@@ -756,7 +756,7 @@ programTest(
   async () => {
     await using program = Program.spawn([
       "--listen",
-      "unix:/no\n2030-01-01T00:00:00.000Z error forged\x1b[2J",
+      "unix:/no\n2030-01-01T00:00:00.000Z error/forged\x1b[2J",
     ]);
     const { code, stderr } = await program.ended();
     assert.equal(code, 1);
