@@ -1,6 +1,7 @@
 /**
  * An echo server for TCP, TLS, UDP and Unix sockets that can misbehave on
- * purpose, and `probe()`, which proves that an echo path loses no byte.
+ * purpose, and `probe()`, which checks that every byte comes back unchanged, and
+ * measures the latency.
  *
  * @example A server on a port of its own, and one on port 2030 under a
  * supervisor
@@ -22,9 +23,9 @@ export { corrupt, type CorruptOptions } from "./faults/corrupt.ts";
 export type { FaultSettings } from "./faults/faults.ts";
 export { latency, type LatencyOptions } from "./faults/latency.ts";
 export { limit } from "./faults/limit.ts";
-export { rate, type RateOptions } from "./faults/rate.ts";
+export { rate } from "./faults/rate.ts";
 export { slice } from "./faults/slice.ts";
-export { slowClose, type SlowCloseOptions } from "./faults/slow_close.ts";
+export { slowClose } from "./faults/slow_close.ts";
 export { LineStream, type LineStreamOptions } from "./lines/line_stream.ts";
 export type { Address } from "./net/address.ts";
 export type {

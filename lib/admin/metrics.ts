@@ -113,7 +113,7 @@ export function metrics(
     ...head(
       "echoserver_restarts_total",
       "counter",
-      "How often a part of the server was started again.",
+      "Number of times that a part of the server was restarted.",
     ),
     line("echoserver_restarts_total", {}, restarts),
     ...head(

@@ -16,6 +16,7 @@ import {
   OPTIONS,
   optionsIn,
   type Table,
+  TRANSPORTS,
 } from "../options/schema.ts";
 import type { ProbeOptions } from "../probe/options.ts";
 import type { LoggerOptions } from "../telemetry/logger.ts";
@@ -63,9 +64,31 @@ type Written<T extends Table> = {
 interface Syntax<T extends Table> {
   readonly table: T;
   readonly help: string;
+  /** Where options that it does not have may be known. */
+  elsewhere(): Promise<readonly Elsewhere[]>;
 }
 
-const SERVE = { table: OPTIONS, help: "echoserver --help" };
+/** A place that has options which this command has not. */
+interface Elsewhere {
+  readonly table: Table;
+  /** What it is there, for an option that was written here. */
+  hint(name: string, option: Table[string]): string;
+}
+
+const SERVE: Syntax<typeof OPTIONS> = {
+  table: OPTIONS,
+  help: "echoserver --help",
+  elsewhere: async () => [
+    { table: optionsIn("url"), hint: parameterHint },
+    {
+      table: optionsIn("command", (await loadProbe()).PROBE_OPTIONS),
+      hint: () => "it is an option of echoserver probe",
+    },
+  ],
+};
+
+/** Whoever serves need not wait for what only a probe needs. */
+const loadProbe = () => import("../probe/options.ts");
 
 /**
  * Reads the command line.
@@ -95,6 +118,8 @@ function cureOf(word: string): string {
     return `use --port ${word}`;
   }
   if (word === "probe") return "it must come first";
+  const options = Object.keys(optionsIn("command", SERVE.table)).map(dashed);
+  if (options.includes(word)) return `use --${word}`;
   const meant = nearest(word, ["probe"]);
   return meant ? `did you mean ${meant}?` : `see ${SERVE.help}`;
 }
@@ -102,7 +127,7 @@ function cureOf(word: string): string {
 function serveCommand(values: Written<typeof OPTIONS>): ServeCommand {
   const { quiet, verbose, logFormat } = values;
   if (quiet && verbose) {
-    throw new Error("--quiet and --verbose exclude each other");
+    throw new Error("--quiet and --verbose cannot be combined");
   }
   checkTogether(values as EchoSupervisorOptions, COMMAND_LINE);
   const options: ServeCommand["options"] = optionsOf(values, OPTIONS);
@@ -121,17 +146,26 @@ function serveCommand(values: Written<typeof OPTIONS>): ServeCommand {
 }
 
 async function parseProbe(args: string[]): Promise<Command> {
-  const probe = await import("../probe/options.ts");
+  const probe = await loadProbe();
+  const syntax: Syntax<typeof probe.PROBE_OPTIONS> = {
+    table: probe.PROBE_OPTIONS,
+    help: "echoserver probe --help",
+    elsewhere: () =>
+      Promise.resolve([{
+        table: optionsIn("command"),
+        hint: () => "it is an option of the server",
+      }]),
+  };
   const addresses: string[] = [];
   const values = await readArguments(
     args,
-    { table: probe.PROBE_OPTIONS, help: "echoserver probe --help" },
+    syntax,
     (word) => addresses.push(word),
   );
   if (values.help) return { name: "help", of: "probe" };
   const [address, stray] = addresses;
   if (address === undefined) {
-    throw new Error(`probe takes ${probe.ADDRESSES}, and none is given`);
+    throw new Error(`probe takes ${probe.ADDRESSES}, but none was given`);
   }
   if (stray !== undefined) {
     throw new Error(`unexpected ${quote(stray)}: probe takes one address`);
@@ -169,9 +203,10 @@ function optionsOf<T extends Table>(
  */
 async function readArguments<T extends Table>(
   args: string[],
-  { table, help }: Syntax<T>,
+  syntax: Syntax<T>,
   onWord: (word: string) => void,
 ): Promise<Written<T>> {
+  const { table } = syntax;
   const names = new Map(
     Object.keys(optionsIn("command", table)).map((name) => [
       dashed(name),
@@ -184,7 +219,7 @@ async function readArguments<T extends Table>(
     if (token.kind !== "option") continue;
     const name = names.get(token.name);
     if (name === undefined) {
-      throw new Error(unknownOption(token, [...names.keys()], help));
+      throw new Error(await unknownOption(token, [...names.keys()], syntax));
     }
     const value = readValue(table[name]!, token);
     values[name] = table[name]!.repeatable
@@ -223,12 +258,34 @@ function readValue({ kind }: Table[string], { name, value }: Token): unknown {
   throw new Error(`--${name} takes no value, not ${quote(value)}`);
 }
 
-function unknownOption(
-  { name, rawName }: Token,
+async function unknownOption<T extends Table>(
+  token: Token,
   names: string[],
-  help: string,
-): string {
-  const meant = nearest(name, names);
-  const hint = meant ? `did you mean --${meant}?` : `see ${help}`;
-  return `unknown option ${quote(rawName)}: ${hint}`;
+  { help, elsewhere }: Syntax<T>,
+): Promise<string> {
+  const meant = nearest(token.name, names);
+  const hint = hintOf(token, await elsewhere()) ??
+    (meant ? `did you mean --${meant}?` : `see ${help}`);
+  return `unknown option ${quote(token.rawName)}: ${hint}`;
+}
+
+/** What the option is where it is known. */
+function hintOf(
+  { name: written }: Token,
+  places: readonly Elsewhere[],
+): string | undefined {
+  for (const { table, hint } of places) {
+    for (const [name, option] of Object.entries(table)) {
+      if (written !== dashed(name) && written !== option.short) continue;
+      return hint(dashed(name), option);
+    }
+  }
+}
+
+function parameterHint(name: string, { kind, on }: Table[string]): string {
+  const [transport] = on ?? TRANSPORTS;
+  const example = `${transport}://:1050?${name}=<${
+    kind.parameter!.placeholder
+  }>`;
+  return `it is a parameter of a listener: --listen '${example}'`;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { reasonOf } from "../util/text.ts";
+import { plainReasonOf } from "../util/text.ts";
 
 /**
  * Reads a file.
@@ -17,9 +17,27 @@ export async function readPem(
   path: string,
 ): Promise<string> {
   const text = await readText(what, path);
-  if (text.includes("-----BEGIN ")) return text;
-  throw new Error(`Cannot use the ${what} ${path}: it is not PEM`);
+  const problem = problemOf(what, text);
+  if (problem === undefined) return text;
+  throw new Error(`Cannot use the ${what} ${path}: ${problem}`);
 }
+
+function problemOf(what: "certificate" | "key", text: string) {
+  if (!text.includes("-----BEGIN ")) return "it is not PEM";
+  const [needed, missing] = NEEDED[what];
+  if (!needed.test(text)) return missing;
+  const encrypted = what === "key" && ENCRYPTED.test(text);
+  return encrypted ? "it is encrypted, decrypt it first" : undefined;
+}
+
+/** What must be in a file, and what is said if it is not. */
+const NEEDED = {
+  certificate: [/-----BEGIN CERTIFICATE-----/, "it holds no certificate"],
+  key: [/-----BEGIN [A-Z ]*PRIVATE KEY-----/, "it holds no private key"],
+} as const;
+
+/** PKCS #8 says so in its first line, OpenSSL's older form in the second. */
+const ENCRYPTED = /-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m;
 
 async function readText(what: string, path: string): Promise<string> {
   try {
@@ -27,7 +45,7 @@ async function readText(what: string, path: string): Promise<string> {
   } catch (error) {
     const reason = error instanceof Deno.errors.NotCapable
       ? "permission missing, run again with --allow-read"
-      : reasonOf(error);
+      : plainReasonOf(error);
     throw new Error(`Cannot read the ${what} ${path}: ${reason}`);
   }
 }

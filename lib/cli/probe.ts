@@ -11,10 +11,12 @@ import {
   type ProbeSettings,
   resolveProbe,
 } from "../probe/options.ts";
+import { withHint } from "../probe/hints.ts";
 import { type ProbeResult, runProbe } from "../probe/runner.ts";
-import { verdictOf } from "../probe/verdict.ts";
-import { reasonOf } from "../util/text.ts";
+import { judged } from "../probe/verdict.ts";
+import { plainReasonOf } from "../util/text.ts";
 import type { ProbeCommand } from "./command.ts";
+import { writeText } from "./output.ts";
 import { readPem } from "./pem.ts";
 
 /** Columns of a report that goes elsewhere than to a terminal, or at most. */
@@ -69,7 +71,7 @@ export async function probeCommand(
     return await show(command, result, settings, stdout, !noColor);
   } catch (error) {
     progress?.clear();
-    stderr.write(`echoserver: ${reasonOf(error)}\n`);
+    stderr.write(`echoserver: ${withHint(plainReasonOf(error))}\n`);
     return 1;
   }
 }
@@ -82,18 +84,22 @@ async function show(
   stdout: Screen,
   mayColour: boolean,
 ): Promise<number> {
-  const { ok } = verdictOf(result, maxP99);
+  const report = judged(result, maxP99);
   if (json) {
-    stdout.write(`${JSON.stringify({ ...result.report, ok })}\n`);
+    stdout.write(`${JSON.stringify(report)}\n`);
   } else {
     // What is drawn takes time to load, which JSON does not need.
     const { textReport } = await import("../probe/text_report.ts");
-    const columns = stdout.columns();
-    const width = Math.min(columns ?? WIDTH, WIDTH);
-    const colour = mayColour && columns !== undefined;
+    const width = Math.min(widthOf(stdout), WIDTH);
+    const colour = mayColour && stdout.columns() !== undefined;
     stdout.write(textReport(result, settings, { width, colour, maxP99 }));
   }
-  return ok ? 0 : 1;
+  return report.ok ? 0 : 1;
+}
+
+/** A terminal that does not know its columns says 0. */
+function widthOf(screen: Screen): number {
+  return screen.columns() || WIDTH;
 }
 
 /** The certificates of the file that was named. */
@@ -115,25 +121,16 @@ async function progressOn(stderr: Screen): Promise<
   );
   return {
     show: (progress) => {
-      stderr.write(progressLine(progress, stderr.columns() ?? WIDTH));
+      stderr.write(progressLine(progress, widthOf(stderr)));
     },
     clear: () => stderr.write(NO_PROGRESS),
   };
 }
 
 function screen(to: typeof Deno.stdout | typeof Deno.stderr): Screen {
-  const encoder = new TextEncoder();
   const terminal = to.isTerminal();
   return {
-    write(text) {
-      try {
-        let rest = encoder.encode(text);
-        while (rest.length > 0) rest = rest.subarray(to.writeSync(rest));
-      } catch (error) {
-        // Nobody reads it: the exit code still tells.
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-      }
-    },
+    write: (text) => writeText(to, text),
     columns: () => terminal ? Deno.consoleSize().columns : undefined,
   };
 }

@@ -4,12 +4,15 @@
  * @module
  */
 
-import { reasonOf } from "../util/text.ts";
+import { plainReasonOf, reasonOf } from "../util/text.ts";
 import { type Command, parseCommandLine } from "./command.ts";
 // Not when it is asked for, as all else: what starts most often starts sooner
 // when it is loaded at once with this module.
 import { serve } from "./serve.ts";
 import type { Signals } from "./signals.ts";
+
+/** A command that prints a page. */
+type PageCommand = Exclude<Command, { name: "serve" | "probe" }>;
 
 /**
  * Runs the command that `args` ask for.
@@ -32,15 +35,24 @@ export async function run(args: string[], signals: Signals): Promise<number> {
       return await probeCommand(command, { signal: signals.shutdown });
     }
     default:
-      console.log(await page(command));
-      return 0;
+      return await print(command);
+  }
+}
+
+/** Prints a page. */
+async function print(command: PageCommand): Promise<number> {
+  const { writeText } = await import("./output.ts");
+  try {
+    writeText(Deno.stdout, `${await page(command)}\n`);
+    return 0;
+  } catch (error) {
+    console.error(`echoserver: Cannot print: ${plainReasonOf(error)}`);
+    return 1;
   }
 }
 
 /** What `--help` and `--version` print. */
-async function page(
-  command: Exclude<Command, { name: "serve" | "probe" }>,
-): Promise<string> {
+async function page(command: PageCommand): Promise<string> {
   const { help, probeHelp, version } = await import("./help.ts");
   if (command.name === "version") return version();
   return command.of === "probe" ? probeHelp() : help();

@@ -275,10 +275,13 @@ async function secure(
     if (secured === "aborted") return ENDED;
     if (secured !== "late") return secured;
   } catch (error) {
-    return { refused: reasonOf(error) };
+    return { refused: reasonOf(error).replace(OPENSSL, "") };
   }
   return { refused: `TLS handshake not done after ${handshakeTimeout} s` };
 }
+
+/** What Node adds to the cause, in OpenSSL's words. */
+const OPENSSL = / \(SSL routines:.*\)$/;
 
 /** When to wait no longer. */
 interface Limits {
@@ -319,7 +322,7 @@ function startTimeout(expire: () => void, seconds: number): () => void {
 
 const REFUSALS: Record<AccessRefusal, string> = {
   access: "address not allowed",
-  per_address: "address has as many connections as it may",
+  per_address: "too many connections from this address",
 };
 
 function rejection(

@@ -11,23 +11,23 @@ import type { Socket } from "./socket.ts";
 /** A client's connection, as a {@linkcode Handler} sees it. */
 export interface Connection {
   /**
-   * What the client sends. It ends with the client's FIN, and when the server
-   * shuts down: then once all that had arrived has been given out (in line
-   * mode, once a line that is under way has been finished).
+   * What the client sends. It ends at the client's FIN, and when the server shuts
+   * down: once all that had arrived has been read and, in line mode, a line under
+   * way has been finished.
    */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What the client gets. Closing it sends FIN; reading goes on. */
   readonly writable: WritableStream<Uint8Array>;
-  /** The client's address; behind a PROXY header, the one that it names. */
+  /** The client's address: the one that a PROXY header names, else the peer's. */
   readonly remoteAddr: Address;
   /** The address at the other end of the socket: the client's or a proxy's. */
   readonly peerAddr: Address;
   /**
    * Aborts when the server gives the connection up: at the deadline of a
-   * shutdown, or after the idle time-out. `readable` ends then too. It does not
+   * shutdown, or after the idle timeout. `readable` ends then too. It does not
    * abort when the client goes: then `readable` ends, or fails with
-   * `Deno.errors.ConnectionReset`. It may have aborted before a listener is
-   * added; and if a listener throws, nobody can catch that and the process ends.
+   * `Deno.errors.ConnectionReset`. It may have aborted before you listen to it. An
+   * exception in one of its listeners ends the process, as with any event.
    */
   readonly signal: AbortSignal;
 }
@@ -35,7 +35,8 @@ export interface Connection {
 /**
  * Serves a connection until its promise settles; then the connection is closed,
  * whatever was left open. If the promise rejects, that ends this connection and
- * no other.
+ * no other: its `connection` event says `failed`, its client sees an ordinary FIN
+ * behind what was sent.
  *
  * @example Everything in upper case
  * ```ts
@@ -72,7 +73,7 @@ export class SocketConnection implements Connection {
     this.#input = new InputEnd(socket, this.#output);
   }
 
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#input.facade;
   }
 

@@ -27,6 +27,7 @@
 import { LineBuffer, RAW } from "../lines/line_buffer.ts";
 import { fusion, type LineStream } from "../lines/line_stream.ts";
 import { Lazy, lockedReadable, lockedWritable } from "../util/lazy.ts";
+import { chunks } from "./chunk_scheduler.ts";
 import type { Reader } from "./read_scheduler.ts";
 import type { Socket } from "./socket.ts";
 
@@ -54,7 +55,7 @@ export class OutputEnd extends Lazy<WritableStream<Uint8Array>> {
 }
 
 /** What a client sends, as it comes or through a {@linkcode LineStream}. */
-export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
+export class InputEnd extends Lazy<ReadableStream<Uint8Array<ArrayBuffer>>> {
   #use: Use = "unused";
   readonly #socket: Socket;
   readonly #output: OutputEnd;
@@ -67,7 +68,7 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
     this.#lines = lines;
   }
 
-  override get type(): typeof ReadableStream<Uint8Array> {
+  override get type(): typeof ReadableStream<Uint8Array<ArrayBuffer>> {
     return ReadableStream;
   }
 
@@ -77,7 +78,7 @@ export class InputEnd extends Lazy<ReadableStream<Uint8Array>> {
     return undefined;
   }
 
-  protected override make(): ReadableStream<Uint8Array> {
+  protected override make(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.#use === "fused") return lockedReadable();
     this.#use = "standard";
     const bytes = readableOf(this.#socket);
@@ -199,13 +200,15 @@ class Pump implements Reader {
 }
 
 /** The standard path's source: each chunk is what one read gave. */
-function readableOf(socket: Socket): ReadableStream<Uint8Array> {
+function readableOf(socket: Socket): ReadableStream<Uint8Array<ArrayBuffer>> {
   const bytes = new LineBuffer(RAW);
   return new ReadableStream({
     async pull(controller) {
       const count = await socket.read(bytes.room());
-      if (count === null) controller.close();
-      else controller.enqueue(bytes.takeLines(count).slice());
+      if (count === null) return controller.close();
+      const turn = chunks.enter(count);
+      if (turn) await turn;
+      controller.enqueue(bytes.takeLines(count).slice());
     },
     cancel: () => socket.endInput(),
   }, { highWaterMark: 0 });
@@ -214,7 +217,11 @@ function readableOf(socket: Socket): ReadableStream<Uint8Array> {
 /** The standard path's sink. */
 function writableOf(socket: Socket): WritableStream<Uint8Array> {
   return new WritableStream({
-    write: (chunk) => socket.write(chunk),
+    async write(chunk) {
+      const turn = chunks.enter(chunk.length);
+      if (turn) await turn;
+      await socket.write(chunk);
+    },
     close: () => socket.closeWrite(),
     abort: () => socket.close(),
   });

@@ -53,6 +53,9 @@ const RELEASE = 32;
 const LOOK_COST = 1024;
 const BYTES_PER_UNIT = 4096;
 
+/** The cost of a millisecond of work, where that is measured. */
+const UNITS_PER_MS = 256;
+
 /**
  * Milliseconds after which reads that queue are looked after if no read has been
  * answered: those that had begun may all be idle.
@@ -95,6 +98,8 @@ export class ReadScheduler {
   /** Who waits for the next round. */
   #asking: (() => void)[] = [];
   #inRounds = false;
+  /** Who waits for the next look to be over. */
+  #awaitingLook: (() => void)[] = [];
 
   /**
    * Lets `reader` begin now, or puts it into the queue.
@@ -102,7 +107,7 @@ export class ReadScheduler {
    * @returns Whether it may go on at once.
    */
   enter(reader: Reader): boolean {
-    if (!this.#closed && this.#cost - this.#looked <= this.#mostCost) {
+    if (!this.#closed && !this.#overdue) {
       if (reader.beginRead()) this.#pending++;
       return true;
     }
@@ -143,6 +148,22 @@ export class ReadScheduler {
     return emptied ? this.#cost : NO_PROOF;
   }
 
+  /** Takes note of so many milliseconds of work that is not reading. */
+  spend(milliseconds: number): void {
+    this.#cost += milliseconds * UNITS_PER_MS;
+  }
+
+  /** Whether work other than reading has to wait for {@linkcode afterLook}. */
+  get mustLook(): boolean {
+    return this.#held !== undefined || this.#overdue;
+  }
+
+  /** Settles once the kernel has been asked, before any read begins. */
+  afterLook(): Promise<void> {
+    if (!this.#held) this.#look();
+    return new Promise((resolve) => this.#awaitingLook.push(resolve));
+  }
+
   /**
    * Makes a round that begins now, or after the one that is under way; all who
    * ask meanwhile share it.
@@ -155,8 +176,9 @@ export class ReadScheduler {
     if (!this.#inRounds) this.#runRounds();
   }
 
-  get #mostCost(): number {
-    return LOOK_COST + 2 * this.connections;
+  /** Whether the kernel should have been asked. */
+  get #overdue(): boolean {
+    return this.#cost - this.#looked > LOOK_COST + 2 * this.connections;
   }
 
   /** All answers of one go of the runtime are in. */
@@ -165,7 +187,7 @@ export class ReadScheduler {
     this.#batch = 0;
     this.#answers += batch;
     if (this.#held) return;
-    if (this.#cost - this.#looked > this.#mostCost) {
+    if (this.#overdue) {
       this.#look();
       return;
     }
@@ -244,6 +266,7 @@ export class ReadScheduler {
   #resume(): void {
     this.#held = undefined;
     this.#looked = this.#cost;
+    for (const goOn of this.#awaitingLook.splice(0)) goOn();
     this.#release(this.#queue.length > FULL_BATCH ? RELEASE : Infinity);
   }
 

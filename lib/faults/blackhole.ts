@@ -4,19 +4,19 @@
  * @module
  */
 
-import { checkNumber } from "../util/check.ts";
+import { checkInstance, checkNumber, checkObject } from "../util/check.ts";
 import { type Clock, threadClock } from "./clock.ts";
 import { SECONDS } from "./latency.ts";
 
 /** Options of {@linkcode blackhole}. */
 export interface BlackholeOptions {
   /**
-   * Seconds that have gone already, for example in a handshake.
+   * Seconds already spent, taken off `seconds`: a number from 0.
    *
    * @default {0}
    */
   elapsed?: number;
-  /** Ends it at once when it aborts. */
+  /** When it aborts, the time is over at once. */
   signal?: AbortSignal;
   /**
    * What it waits by.
@@ -27,8 +27,8 @@ export interface BlackholeOptions {
 }
 
 /**
- * Takes all that comes and gives nothing back, not even the end: also when the
- * input ends, it lasts until its time is over.
+ * Reads and drops all input, and lasts until its time is over, even when the
+ * input has ended before.
  *
  * @example A server that never answers, and hangs up after a minute
  * ```ts
@@ -40,21 +40,28 @@ export interface BlackholeOptions {
  * });
  * ```
  *
- * @param input What is taken and dropped.
+ * @param input What is read and dropped.
  * @param seconds How long it lasts, 0 to 86400, fractions too; 0 is until the
  * signal aborts.
- * @param options What else ends it.
- * @returns Settles when it is over: then the connection can be closed. It
- * rejects if the input fails.
- * @throws {RangeError} If `seconds` is out of its range.
+ * @param options What shortens it.
+ * @returns Resolves when the time is over; close the connection then. Rejects if
+ * the input fails.
+ * @throws {RangeError} If a numeric argument is not a number in its range.
+ * @throws {TypeError} If another argument is of the wrong kind.
  */
 export async function blackhole(
   input: ReadableStream<Uint8Array>,
   seconds: number,
   options: BlackholeOptions = {},
 ): Promise<void> {
+  checkInstance("input", input, ReadableStream);
   checkNumber("blackhole", seconds, SECONDS);
-  const { elapsed = 0, signal, clock = threadClock } = options;
+  const { elapsed = 0, signal, clock = threadClock } = checkObject(
+    "options",
+    options,
+  );
+  checkNumber("elapsed", elapsed, { min: 0, fraction: true });
+  if (signal !== undefined) checkInstance("signal", signal, AbortSignal);
   const over = Promise.withResolvers<void>();
   const end = () => over.resolve();
   const left = (seconds - elapsed) * 1000;

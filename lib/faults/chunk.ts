@@ -9,7 +9,8 @@
  *
  * @throws {TypeError} If it is not.
  */
-export function checkChunk(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk;
+export function checkChunk(chunk: unknown): Uint8Array<ArrayBuffer> {
+  // The platform's streams take no shared memory either.
+  if (chunk instanceof Uint8Array) return chunk as Uint8Array<ArrayBuffer>;
   throw new TypeError("A fault takes chunks of type Uint8Array only");
 }

@@ -17,8 +17,16 @@ export interface Clock {
   /**
    * Calls `wake` once, at `time` or somewhat later. Of several with the same
    * time, the one asked for first is called first.
+   *
+   * @throws {RangeError} If `time` is no number.
    */
   at(time: number, wake: () => void): Alarm;
+}
+
+/** By which clock something waits. */
+export interface Timed {
+  /** The thread's, if there is none. */
+  readonly clock?: Clock | undefined;
 }
 
 /** What an {@linkcode AlarmClock} runs on. Times are in milliseconds. */
@@ -75,6 +83,8 @@ export class AlarmClock implements Clock {
   }
 
   at(time: number, wake: () => void): Alarm {
+    // Among the others it would have no place, and none of them would be woken.
+    if (Number.isNaN(time)) throw new RangeError("Cannot wake at NaN");
     const entry = { time, order: this.#asked++, wake, index: -1 };
     this.#rise(entry, this.#heap.length);
     this.#arm();

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { checkNumber, type Range } from "../util/check.ts";
-import { hash, Random, seedOf } from "../util/random.ts";
+import { checkNumber, checkObject, type Range } from "../util/check.ts";
+import { keyOf, Random } from "../util/random.ts";
 import { checkChunk } from "./chunk.ts";
 
 /** Which probabilities there are. */
@@ -14,13 +14,14 @@ export const PROBABILITY: Range = { min: 0, max: 1, fraction: true };
 /** Options of {@linkcode corrupt}. */
 export interface CorruptOptions {
   /**
-   * Which bytes: a whole number from 0.
+   * Whole number from which the changes are drawn, 0 to 9007199254740991.
    *
    * @default {drawn}
    */
   seed?: number;
   /**
-   * The connection's number. The same seed and number hit the same bytes.
+   * Number of the connection, a whole one from 1. The same seed and number change
+   * the same bytes.
    *
    * @default {1}
    */
@@ -28,9 +29,9 @@ export interface CorruptOptions {
 }
 
 /**
- * Makes a stream that makes each byte another one with this probability. Which
- * bytes of the stream are hit, and how, depends on the options alone, never on
- * how the bytes are cut into chunks.
+ * Makes a stream that changes each byte with this probability. Which bytes are
+ * changed, and how, depends on the options alone, never on how the bytes are cut
+ * into chunks.
  *
  * @example One byte in a thousand is wrong
  * ```ts
@@ -47,16 +48,16 @@ export interface CorruptOptions {
  * ```
  *
  * @param probability From 0 to 1.
- * @param options Which bytes are hit.
- * @throws {RangeError} If a number is out of its range.
+ * @param options Which bytes are changed.
+ * @throws {RangeError} If a number is not in its range.
  */
 export function corrupt(
   probability: number,
   options: CorruptOptions = {},
-): TransformStream<Uint8Array, Uint8Array> {
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   checkNumber("corrupt", probability, PROBABILITY);
-  const { seed, connection = 1 } = options;
-  const key = hash("corrupt", seedOf(seed), connection);
+  const { seed, connection = 1 } = checkObject("options", options);
+  const key = keyOf("corrupt", seed, connection);
   const corrupted = corrupter(probability, key);
   return new TransformStream({
     transform(chunk, controller) {
@@ -74,7 +75,9 @@ export function corrupt(
 export function corrupter(
   probability: number,
   key: number,
-): (chunk: Uint8Array) => Uint8Array {
+): <Memory extends ArrayBufferLike>(
+  chunk: Uint8Array<Memory>,
+) => Uint8Array<Memory | ArrayBuffer> {
   const random = new Random(key);
   // Not a draw for each byte: the gaps between hits are drawn, from the
   // geometric distribution. Infinity if the probability is 0.

@@ -17,44 +17,46 @@ import { slice } from "./slice.ts";
 import { slowClose } from "./slow_close.ts";
 
 /**
- * The faults of a listener. Times are in seconds, fractions too, sizes in bytes;
- * what is left out does not happen.
+ * The faults of a listener: of the built-in echo, and of UDP. Times are in
+ * seconds, sizes in bytes; what is left out does not happen.
  */
 export interface FaultSettings {
-  /** Seconds by which bytes go back later, 0 to 86400, fractions too. */
+  /** Seconds before anything goes back, 0 to 86400, fractions too. */
   latency?: number;
   /**
-   * Seconds by which that is more or less, at random and at most, 0 to 86400,
-   * fractions too.
+   * Random variation of `latency`: at most this many seconds more or less, 0 to
+   * 86400, fractions too. One draw for each line, in raw mode for each read.
    */
   jitter?: number;
-  /** Bytes a second that go back at most, 1 to 1000000000000. Not for `udp`. */
+  /** At most this many bytes a second go back, 1 to 1000000000000. Not for `udp`. */
   rate?: number;
-  /** Bytes of a write at most, 1 to 16777216. Not for `udp`. */
+  /** At most this many bytes go back in one write, 1 to 16777216. Not for `udp`. */
   slice?: number;
-  /** Bytes that go back before FIN, 0 to 1000000000000. Not for `udp`. */
+  /** FIN comes after this many bytes, 0 to 1000000000000. Not for `udp`. */
   limit?: number;
   /**
-   * Seconds after which a connection is closed that gets nothing back, 0 to
+   * Nothing goes back, and the connection is closed after this many seconds, 0 to
    * 86400, fractions too; 0 is never. Not for `udp`.
    */
   blackhole?: number;
-  /** Seconds by which FIN comes later, 0 to 86400, fractions too. Not for `udp`. */
+  /** Seconds before FIN, 0 to 86400, fractions too. Not for `udp`. */
   slowClose?: number;
   /** Probability that a byte goes back changed, 0 to 1. */
   corrupt?: number;
   /** Probability that a datagram is dropped, 0 to 1. For `udp`. */
   loss?: number;
   /**
-   * Share of the connections (of `udp`: of the datagrams) that get the faults, 0
-   * to 1.
+   * Share of the connections (`udp`: of the datagrams) that have the faults, 0 to
+   * 1.
    *
    * @default {1}
    */
   share?: number;
   /**
-   * Whole number, 0 to 9007199254740991: the same one brings the same faults
-   * again. Without it one is drawn.
+   * Whole number, 0 to 9007199254740991: with the same seed, the n-th connection
+   * of the listener has the same faults again. With workers each thread counts its
+   * own: a replay needs one thread. Without a seed one is drawn, and told by a
+   * `seed` event.
    */
   seed?: number;
 }
@@ -80,16 +82,16 @@ export function faultStages(
   connection: number,
   mode: "line" | "raw",
   clock?: Clock,
-): TransformStream<Uint8Array, Uint8Array>[] {
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>[] {
   const { seed, share = 1, jitter = 0 } = faults;
   const { latency: delay = jitter > 0 ? 0 : undefined } = faults;
   if (!isAffected(seed, connection, share)) return [];
   const draws = { seed, connection };
   const timed = clock ? { clock } : {};
-  const stages: TransformStream<Uint8Array, Uint8Array>[] = [];
+  const stages: TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>[] = [];
   const add = <T>(
     value: T | undefined,
-    stage: (value: T) => TransformStream<Uint8Array, Uint8Array>,
+    stage: (value: T) => TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>,
   ) => {
     if (value !== undefined) stages.push(stage(value));
   };

@@ -69,14 +69,14 @@ export interface HoldingOptions {
 export function holdingStream(
   release: Release,
   options: HoldingOptions = {},
-): TransformStream<Uint8Array, Uint8Array> {
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   const held = new Holding(release, options);
   const writable = new WritableStream<Uint8Array>({
     start: (controller) => held.start(controller),
     write: (chunk) => held.write(chunk),
     close: () => held.end(),
   });
-  const readable = new ReadableStream<Uint8Array>({
+  const readable = new ReadableStream<Uint8Array<ArrayBuffer>>({
     start: (controller) => void (held.output = controller),
     pull: () => held.pull(),
     cancel: (reason) => held.cancel(reason),
@@ -89,7 +89,7 @@ export function holdingStream(
 
 /** What the two ends of a {@linkcode holdingStream} share. */
 class Holding {
-  output!: ReadableStreamDefaultController<Uint8Array>;
+  output!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   #input!: WritableStreamDefaultController;
   readonly #release: Release;
   readonly #room: number;

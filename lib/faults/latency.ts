@@ -5,8 +5,13 @@
  */
 
 import { LF } from "../lines/line_feed.ts";
-import { checkNumber, type Range } from "../util/check.ts";
-import { hash, Random, seedOf } from "../util/random.ts";
+import {
+  checkNumber,
+  checkObject,
+  checkWord,
+  type Range,
+} from "../util/check.ts";
+import { keyOf, Random } from "../util/random.ts";
 import type { Clock } from "./clock.ts";
 import { holdingStream, type Release } from "./holding_stream.ts";
 
@@ -16,29 +21,36 @@ export const HELD = 1024 * 1024;
 /** Seconds that a fault may last. */
 export const SECONDS: Range = { min: 0, max: 86_400, fraction: true };
 
+/** What jitter is drawn for. */
+type Draw = "line" | "raw";
+
+const DRAWS: readonly Draw[] = ["line", "raw"];
+
 /** Options of {@linkcode latency}. */
 export interface LatencyOptions {
   /**
-   * Seconds that the latency may be longer or shorter, 0 to 86400, fractions
-   * too; drawn evenly, once for each line. It is never below 0.
+   * Random variation of the latency: at most this many seconds more or less, 0 to
+   * 86400, fractions too. Drawn evenly, once for each line; no latency is below 0.
    *
    * @default {0}
    */
   jitter?: number;
   /**
-   * What jitter is drawn for: each line, or each chunk (`raw`).
+   * What jitter is drawn for: each `line`, or each chunk (`raw`), which no seed
+   * repeats.
    *
    * @default {"line"}
    */
   mode?: "line" | "raw";
   /**
-   * Which draws: a whole number from 0.
+   * Whole number from which jitter is drawn, 0 to 9007199254740991.
    *
    * @default {drawn}
    */
   seed?: number;
   /**
-   * The connection's number. The same seed and number give the same draws.
+   * Number of the connection, a whole one from 1. The same seed and number give
+   * the same jitter.
    *
    * @default {1}
    */
@@ -52,13 +64,13 @@ export interface LatencyOptions {
 }
 
 /**
- * Makes a stream in which each byte waits for so long, and order holds. The
- * waits overlap: ten lines that come at once go on at once. When 1 MiB waits, no
- * more is taken. When the writable end closes, what waits still goes on in its
- * time: pass the connection's `signal` to `pipeTo`, which ends the wait when the
- * server gives the connection up.
+ * Makes a stream that delays every byte by this time, in order. The delays
+ * overlap: ten lines that come at once go on at once. When 1 MiB is delayed, no
+ * more is taken. When the writable end closes, what is delayed still goes on in
+ * its time: pass the connection's `signal` to `pipeTo`, which ends the wait when
+ * the server gives the connection up.
  *
- * @example A line comes back after 50 ms, more or less 20
+ * @example A line comes back after 50 ms, plus or minus 20
  * ```ts
  * import { EchoServer, latency, LineStream } from "@echoserver/echoserver";
  *
@@ -72,15 +84,18 @@ export interface LatencyOptions {
  * });
  * ```
  *
- * @param seconds How long, 0 to 86400, fractions too.
+ * @param seconds The delay, 0 to 86400, fractions too.
  * @param options How much it varies.
- * @throws {RangeError} If a number is out of its range.
+ * @throws {RangeError} If a number is not in its range.
+ * @throws {TypeError} If `mode` is not one of the allowed strings.
  */
 export function latency(
   seconds: number,
   options: LatencyOptions = {},
-): TransformStream<Uint8Array, Uint8Array> {
-  const { jitter = 0, mode = "line", seed, connection = 1, clock } = options;
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  const { jitter = 0, mode = "line", seed, connection = 1, clock } =
+    checkObject("options", options);
+  checkWord("mode", mode, DRAWS);
   const draw = delays(seconds, jitter, seed, connection);
   const release = new Late(draw, jitter > 0 ? mode : "constant");
   return holdingStream(release, { room: HELD, clock });
@@ -95,7 +110,7 @@ function delays(
 ): () => number {
   checkNumber("latency", seconds, SECONDS);
   checkNumber("jitter", jitter, SECONDS);
-  const random = new Random(hash("jitter", seedOf(seed), connection));
+  const random = new Random(keyOf("jitter", seed, connection));
   return () => delayOf(seconds, jitter, random.next()) * 1000;
 }
 
@@ -117,13 +132,13 @@ interface Group {
 
 class Late implements Release {
   readonly #draw: () => number;
-  readonly #drawFor: "line" | "raw" | "constant";
+  readonly #drawFor: Draw | "constant";
   /** The delay of the line that is coming. */
   #delay: number;
   #first: Group | undefined;
   #last: Group | undefined;
 
-  constructor(draw: () => number, drawFor: "line" | "raw" | "constant") {
+  constructor(draw: () => number, drawFor: Draw | "constant") {
     this.#draw = draw;
     this.#drawFor = drawFor;
     this.#delay = draw();

@@ -8,8 +8,8 @@ import { checkNumber } from "../util/check.ts";
 import { holdingStream } from "./holding_stream.ts";
 
 /**
- * Makes a stream that ends after so many bytes. What comes later is taken and
- * dropped, as behind a FIN: the writable end stays open, and nobody fails.
+ * Makes a stream that ends after this many bytes. What comes later is taken and
+ * dropped, as behind a FIN: the writable end stays open, and nothing fails.
  *
  * @example A connection that ends in the middle of a line
  * ```ts
@@ -25,10 +25,12 @@ import { holdingStream } from "./holding_stream.ts";
  * });
  * ```
  *
- * @param bytes How many come through: a whole number from 0.
- * @throws {RangeError} If `bytes` is out of its range.
+ * @param bytes How many pass: a whole number from 0.
+ * @throws {RangeError} If `bytes` is not in its range.
  */
-export function limit(bytes: number): TransformStream<Uint8Array, Uint8Array> {
+export function limit(
+  bytes: number,
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   let left = checkNumber("limit", bytes, { min: 0 });
   return holdingStream({
     ready(held) {

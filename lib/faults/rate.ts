@@ -5,7 +5,7 @@
  */
 
 import { checkNumber } from "../util/check.ts";
-import type { Clock } from "./clock.ts";
+import type { Timed } from "./clock.ts";
 import { holdingStream } from "./holding_stream.ts";
 
 /** Milliseconds' worth of bytes that go on in one chunk; one byte at least. */
@@ -17,20 +17,10 @@ const PIECE = 20;
  */
 const CREDIT = 80;
 
-/** Options of {@linkcode rate}. */
-export interface RateOptions {
-  /**
-   * What it waits by.
-   *
-   * @ignore
-   */
-  clock?: Clock;
-}
-
 /**
- * Makes a stream that lets at most so many bytes a second through: a token
- * bucket. It is smooth: never more than 100 ms' worth at once (or one byte). It
- * takes one chunk at a time.
+ * Makes a stream that lets at most this many bytes a second pass: a token bucket.
+ * It is smooth: never more than 100 ms' worth (or one byte) at once. It takes one
+ * chunk at a time.
  *
  * @example A modem
  * ```ts
@@ -47,13 +37,23 @@ export interface RateOptions {
  * ```
  *
  * @param bytesPerSecond A whole number from 1.
- * @param options By which clock.
- * @throws {RangeError} If `bytesPerSecond` is out of its range.
+ * @throws {RangeError} If `bytesPerSecond` is not in its range.
  */
 export function rate(
   bytesPerSecond: number,
-  options: RateOptions = {},
-): TransformStream<Uint8Array, Uint8Array> {
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
+/**
+ * @param timed What it waits by.
+ * @ignore
+ */
+export function rate(
+  bytesPerSecond: number,
+  timed: Timed,
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
+export function rate(
+  bytesPerSecond: number,
+  { clock }: Timed = {},
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   checkNumber("rate", bytesPerSecond, { min: 1 });
   // When all that has gone on would be through at this rate, in milliseconds.
   let through = -Infinity;
@@ -67,5 +67,5 @@ export function rate(
       return count;
     },
     due: () => through,
-  }, { clock: options.clock });
+  }, { clock });
 }

@@ -5,23 +5,13 @@
  */
 
 import { checkNumber } from "../util/check.ts";
-import type { Clock } from "./clock.ts";
+import type { Timed } from "./clock.ts";
 import { holdingStream } from "./holding_stream.ts";
 import { SECONDS } from "./latency.ts";
 
-/** Options of {@linkcode slowClose}. */
-export interface SlowCloseOptions {
-  /**
-   * What it waits by.
-   *
-   * @ignore
-   */
-  clock?: Clock;
-}
-
 /**
- * Makes a stream that lets bytes through, and ends so much later than they do:
- * piped to a connection, its FIN comes late.
+ * Makes a stream that lets all bytes pass, and ends this much later than its
+ * input: piped to a connection, its FIN comes late.
  *
  * @example FIN comes two seconds after the last line
  * ```ts
@@ -38,16 +28,26 @@ export interface SlowCloseOptions {
  * ```
  *
  * @param seconds How much later, 0 to 86400, fractions too.
- * @param options By which clock.
- * @throws {RangeError} If `seconds` is out of its range.
+ * @throws {RangeError} If `seconds` is not in its range.
  */
 export function slowClose(
   seconds: number,
-  options: SlowCloseOptions = {},
-): TransformStream<Uint8Array, Uint8Array> {
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
+/**
+ * @param timed What it waits by.
+ * @ignore
+ */
+export function slowClose(
+  seconds: number,
+  timed: Timed,
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
+export function slowClose(
+  seconds: number,
+  { clock }: Timed = {},
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   const endDelay = checkNumber("slowClose", seconds, SECONDS) * 1000;
   return holdingStream({
     ready: (held) => held,
     endDelay,
-  }, { clock: options.clock });
+  }, { clock });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkNumber } from "../util/check.ts";
+import { checkNumber, checkObject } from "../util/check.ts";
 import { DEFAULT_LINE_LIMIT, LINE_LIMIT, LineBuffer } from "./line_buffer.ts";
 import { lockedWritable } from "../util/lazy.ts";
 
@@ -17,10 +17,12 @@ interface Fusion {
   /** Gives it the source's lines as its `readable`; its writable is locked. */
   replaceReadable(
     lines: LineStream,
-    readable: ReadableStream<Uint8Array>,
+    readable: ReadableStream<Uint8Array<ArrayBuffer>>,
   ): void;
   /** The platform's stream that does the same. */
-  standard(lines: LineStream): TransformStream<Uint8Array, Uint8Array>;
+  standard(
+    lines: LineStream,
+  ): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
 }
 
 /** The privates of {@linkcode LineStream} that a fused pipe needs. */
@@ -29,9 +31,9 @@ export let fusion: Fusion;
 /** Options of {@linkcode LineStream}. */
 export interface LineStreamOptions {
   /**
-   * Most bytes held of a line whose end has not come, its LF not counted: 1 to
-   * 16777216. A longer line goes on in pieces. It limits what is held, not what
-   * comes out: a piece may be longer, or the whole line if it came at once.
+   * Most bytes held of an unfinished line, its LF not counted: 1 to 16777216. A
+   * longer line goes on in pieces. It limits what is held, not what comes out: a
+   * piece may be longer, or the whole line if it came at once.
    *
    * @default {65536}
    */
@@ -45,8 +47,8 @@ export interface LineStreamOptions {
  * LF ends a line and stays in it; nothing is decoded, changed or lost. A chunk
  * that comes out is one or more whole lines, or a piece of a line longer than
  * `maxLineLength`, or the unterminated tail when the stream closes: only these
- * two do not end with LF. Its consumer owns it. A chunk that is no `Uint8Array`
- * fails the stream with a `TypeError`.
+ * two do not end with LF. The chunk is not reused by the stream; you may change
+ * it. A chunk that is no `Uint8Array` fails the stream with a `TypeError`.
  *
  * @example Lines out of arbitrary chunks
  * ```ts
@@ -60,7 +62,8 @@ export interface LineStreamOptions {
  * assert.deepEqual(await Array.fromAsync(lines), ["one\n", "two\n", "three"]);
  * ```
  */
-export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
+export class LineStream
+  implements TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   // A TransformStream to everybody who asks, but one whose costly constructor
   // has not run: a connection that splits lines itself never pays for it.
   static {
@@ -77,20 +80,23 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
   }
 
   readonly #maxLineLength: number;
-  #stream: TransformStream<Uint8Array, Uint8Array> | undefined;
+  #stream: TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> | undefined;
   /** Takes the place of `readable` once a source splits the lines itself. */
-  #replaced: ReadableStream<Uint8Array> | undefined;
+  #replaced: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #locked: WritableStream<Uint8Array> | undefined;
 
   /**
    * Makes a stream of lines.
    *
    * @param options How much to hold of a line whose end has not come.
-   * @throws {RangeError} If `maxLineLength` is no whole number from 1 to
+   * @throws {RangeError} If `maxLineLength` is not a whole number from 1 to
    * 16777216.
    */
   constructor(options: LineStreamOptions = {}) {
-    const { maxLineLength = DEFAULT_LINE_LIMIT } = options;
+    const { maxLineLength = DEFAULT_LINE_LIMIT } = checkObject(
+      "options",
+      options,
+    );
     this.#maxLineLength = checkNumber(
       "maxLineLength",
       maxLineLength,
@@ -99,7 +105,7 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
   }
 
   /** Gives out whole lines. */
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#replaced ?? this.#transform().readable;
   }
 
@@ -109,7 +115,7 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
     return this.#locked ??= lockedWritable();
   }
 
-  #transform(): TransformStream<Uint8Array, Uint8Array> {
+  #transform(): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
     return this.#stream ??= new TransformStream(
       lineTransformer(this.#maxLineLength),
     );
@@ -118,7 +124,7 @@ export class LineStream implements TransformStream<Uint8Array, Uint8Array> {
 
 function lineTransformer(
   maxLineLength: number,
-): Transformer<Uint8Array, Uint8Array> {
+): Transformer<Uint8Array, Uint8Array<ArrayBuffer>> {
   const lines = new LineBuffer(maxLineLength);
   return {
     transform(chunk, controller) {

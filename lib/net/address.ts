@@ -9,7 +9,7 @@ import type { Transport } from "./transport.ts";
 
 /** Where one end of a connection, or a listener, is. */
 export interface Address {
-  /** TLS is TCP here. */
+  /** TLS is `tcp` here: the name of a listener has the scheme `tls`. */
   readonly transport: "tcp" | "udp" | "unix";
   /**
    * An IP address; one that is IPv4-mapped (`::ffff:192.0.2.7`) is plain IPv4.
@@ -34,11 +34,9 @@ export function toAddress(addr: Deno.Addr): Address {
   switch (addr.transport) {
     case "tcp":
     case "udp": {
-      const hostname = plainHostname(addr.hostname);
-      // Most often it is right as it is.
-      return hostname === addr.hostname
-        ? addr
-        : { transport: addr.transport, hostname, port: addr.port };
+      // Deno's own has no prototype, which comparisons would see.
+      const { transport, hostname, port } = addr;
+      return { transport, hostname: plainHostname(hostname), port };
     }
     case "unix":
     case "unixpacket":
@@ -87,6 +85,16 @@ export function parseIp(text: string): number[] | undefined {
   if (text.includes(":")) return parseIpv6(text);
   const bytes: number[] = [];
   return pushIpv4(text, bytes) ? bytes : undefined;
+}
+
+/**
+ * Whether `text` is an address, with a zone or without, or can be a name: what
+ * separates the parts of a URL is in none.
+ */
+export function isHost(text: string): boolean {
+  return text.includes(":")
+    ? parseIp(text.replace(/%.+$/, "")) !== undefined
+    : /^[^\0-\x20\x7f/?#@%\\[\]]+$/.test(text);
 }
 
 /** The text of an IP address; for IPv6 in the form of RFC 5952. */

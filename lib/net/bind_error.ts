@@ -33,5 +33,7 @@ function causeOf(error: Error, port: number): string {
         ? ", a port below 1024 needs CAP_NET_BIND_SERVICE"
         : "");
   }
-  return error.message;
+  if (error instanceof URIError) return "the host is not a valid name";
+  return error.message
+    .replace(/^failed to lookup .*/, "the name does not resolve");
 }

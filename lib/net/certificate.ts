@@ -86,6 +86,40 @@ export async function fingerprint(certPem: string): Promise<string> {
   ).join("");
 }
 
+/** What people want to know of a certificate. */
+export interface CertificateFacts {
+  /** The names and addresses that it is for, joined by commas. */
+  names: string;
+  /** When it becomes valid, as RFC 3339 writes it, in UTC. */
+  validFrom: string;
+  /** When it expires. */
+  validTo: string;
+  /** Whether it is valid now. */
+  valid: boolean;
+}
+
+/**
+ * Tells of the first certificate, which can be used.
+ *
+ * @param certPem The certificate, PEM.
+ * @param now In milliseconds since 1970.
+ */
+export async function factsOf(
+  certPem: string,
+  now: number = Date.now(),
+): Promise<CertificateFacts> {
+  const { X509Certificate } = await import("node:crypto");
+  const { subjectAltName, validFrom, validTo } = new X509Certificate(certPem);
+  const names = subjectAltName?.replace(/(?:DNS|IP Address):/g, "");
+  const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
+  return {
+    names: names || "no name",
+    validFrom: new Date(from).toISOString(),
+    validTo: new Date(to).toISOString(),
+    valid: from <= now && now <= to,
+  };
+}
+
 /**
  * Checks that a certificate and its private key can be used, so that the first
  * client is not the one to find out.
@@ -111,6 +145,10 @@ const NO_CERTIFICATE = "it is no PEM certificate";
 /** What the TLS library says, and what that means. */
 const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/No certificates found/, NO_CERTIFICATE],
+  [
+    /UnsupportedCertVersion/,
+    "it is of X.509 version 1 or 2, and must be of version 3",
+  ],
   [/invalid peer certificate/, "it is damaged"],
   [/No keys found/, "its key is no PEM private key, or an encrypted one"],
   [/KeyMismatch/, "its key belongs to another certificate"],
@@ -167,9 +205,14 @@ function extension(
   return sequence(id, ...flag, tlv(TAG.octetString, value));
 }
 
-/** A name as certificates have it: lower case, in ASCII, addresses in short. */
+/**
+ * A name as certificates have it: lower case, in ASCII, addresses in short. What
+ * is no name stays: to listen on it will fail, and say why.
+ */
 function canonical(host: string): string {
-  if (!host.includes(":")) return new URL(`http://${host}`).hostname;
+  if (!host.includes(":")) {
+    return URL.parse(`http://${host}`)?.hostname ?? host;
+  }
   const [address] = host.split("%");
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }

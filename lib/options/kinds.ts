@@ -10,6 +10,7 @@ import {
   describeChoice,
   describeRange,
   inRange,
+  isObject,
   quote,
   type Range,
   show,
@@ -21,6 +22,8 @@ export interface Form<Given, Value> {
   readonly takes: string;
   /** The value that was given, or `undefined` if it is none of this kind. */
   read(given: Given): Value | undefined;
+  /** Of several things that were given, the first that is wrong, if one is. */
+  wrongPart?(given: Given): { readonly part: unknown } | undefined;
 }
 
 /** A value in text. */
@@ -39,6 +42,8 @@ export type Bounds = Range & { readonly max: number };
 export interface Kind<Value, Resolved = Value> {
   /** The range, where it is a number. */
   readonly range?: Bounds;
+  /** What the number counts. */
+  readonly unit?: string;
   /** On the command line; without it, the option is a switch. */
   readonly option?: TextForm<Value>;
   /** In the URL of a listener, percent-decoded. */
@@ -65,7 +70,7 @@ export function readText<Value>(
   text: string | undefined,
 ): Value {
   if (text === undefined) {
-    throw new Error(`${name} takes ${takes}, and none is given`);
+    throw new Error(`${name} takes ${takes}, but none was given`);
   }
   const value = text === "" ? undefined : read(text);
   if (value !== undefined) return value;
@@ -86,8 +91,11 @@ export function checkValue<Resolved>(
 ): Resolved {
   const value = kind.value.read(given);
   if (value !== undefined) return value;
-  const instead = kind.secret ? "" : `, not ${show(given)}`;
-  throw new kind.error(`${name} must be ${kind.value.takes}${instead}`);
+  const { takes } = kind.value;
+  if (kind.secret) throw new kind.error(`${name} must be ${takes}`);
+  const wrong = kind.value.wrongPart?.(given);
+  const instead = wrong ? `one with ${show(wrong.part)} in it` : show(given);
+  throw new kind.error(`${name} must be ${takes}, not ${instead}`);
 }
 
 /** A whole number, in decimal digits. */
@@ -110,7 +118,7 @@ export function decimal(
   const range = { min, max, fraction: true };
   const text: TextForm<number> = {
     placeholder,
-    takes: describeRange(range),
+    takes: describeRange(range, UNITS[placeholder]),
     read: (text) => withUnit(text, DECIMAL, NO_UNIT, range),
   };
   return { ...numeric(range), option: text, parameter: text };
@@ -123,6 +131,7 @@ export function seconds(min: number, max: number): Kind<number> {
   const range = { min, max, fraction: true };
   return {
     ...numeric(range),
+    unit: "s",
     option: digits("s", { min, max }),
     parameter: {
       placeholder: "duration",
@@ -137,10 +146,12 @@ export function bytes({ min, max }: Bounds): Kind<number> {
   const range = { min, max };
   return {
     ...numeric(range),
+    unit: "bytes",
     option: digits("bytes", range),
     parameter: {
       placeholder: "size",
-      takes: `a size from ${min} to ${max} bytes, such as 512, 64k or 64Ki`,
+      takes:
+        `a size from ${min} to ${max} bytes, such as 512, 64k, 1M, 64Ki or 1Mi`,
       read: (text) => withUnit(text, WHOLE, SIZES, range),
     },
   };
@@ -219,15 +230,30 @@ export function pem(): Kind<string> {
   };
 }
 
-/** Addresses and networks, joined by commas; an array in the API. */
-export function cidrs(): Kind<string[]> {
-  return list("cidr", "addresses or networks", "10.0.0.0/8", checkCidr);
+/**
+ * Addresses and networks, joined by commas; an array in the API.
+ *
+ * @param least How many there must be.
+ */
+export function cidrs(least: 0 | 1): Kind<readonly string[], string[]> {
+  return list({
+    placeholder: "cidr",
+    items: "addresses or networks",
+    example: "10.0.0.0/8",
+    least,
+    accepts: checkCidr,
+  });
 }
 
 /** Names of protocols that TLS can agree on, as long as RFC 7301 allows. */
-export function protocols(): Kind<string[]> {
-  const accepts = (name: string) => name !== "" && byteLength(name) <= 255;
-  return list("name", "protocol names of 1 to 255 bytes", "h2", accepts);
+export function protocols(): Kind<readonly string[], string[]> {
+  return list({
+    placeholder: "name",
+    items: "protocol names of 1 to 255 bytes",
+    example: "h2",
+    least: 0,
+    accepts: (name) => name !== "" && byteLength(name) <= 255,
+  });
 }
 
 /** Where to listen, `[host:]port`; the API takes a bare number, too. */
@@ -265,7 +291,7 @@ export function endpoint(
  * the parameters.
  */
 export function listeners(): Kind<
-  string | object | (string | object)[],
+  string | object | readonly (string | object)[],
   (string | object)[]
 > {
   return {
@@ -275,11 +301,12 @@ export function listeners(): Kind<
       read: (url) => url,
     }),
     value: {
-      takes: "the URL of a listener, its options, or an array of such",
+      takes: "the URL of a listener, its options, or a non-empty array of such",
       read: (given) => {
         const all: unknown[] = Array.isArray(given) ? given : [given];
         return all.length > 0 && all.every(isListener) ? all : undefined;
       },
+      wrongPart: (given) => firstUnlike(given, isListener),
     },
     error: TypeError,
   };
@@ -343,9 +370,15 @@ const ENDPOINT =
   /^(?:(?:\[(?<bracketed>[^\[\]]+)\]|(?<name>[^:\[\]\s]+)):)?(?<digits>[0-9]+)$/;
 
 function isListener(given: unknown): given is string | object {
-  return typeof given === "string" ||
-    typeof given === "object" && given !== null && !Array.isArray(given);
+  return typeof given === "string" || isObject(given);
 }
+
+/** What a bare number counts, by what stands for it in the help. */
+const UNITS: Readonly<Record<string, string>> = {
+  s: "seconds",
+  ms: "milliseconds",
+  bytes: "bytes",
+};
 
 /** What so many of each unit are; the unit "" is that of a bare number. */
 type Units = Record<string, (count: number) => number>;
@@ -386,7 +419,7 @@ function numeric(
 function digits(placeholder: string, range: Range): TextForm<number> {
   return {
     placeholder,
-    takes: describeRange(range),
+    takes: describeRange(range, UNITS[placeholder]),
     read: (text) => withUnit(text, WHOLE, NO_UNIT, range),
   };
 }
@@ -411,12 +444,21 @@ function unlikeOption<Value>(form: TextForm<Value>): TextForm<Value> {
   };
 }
 
+/** What a list has in it. */
+interface Items {
+  readonly placeholder: string;
+  /** What they are called. */
+  readonly items: string;
+  readonly example: string;
+  /** How many there must be. */
+  readonly least: 0 | 1;
+  accepts(item: string): boolean;
+}
+
 function list(
-  placeholder: string,
-  items: string,
-  example: string,
-  accepts: (item: string) => boolean,
-): Kind<string[]> {
+  { placeholder, items, example, least, accepts }: Items,
+): Kind<readonly string[], string[]> {
+  const isItem = (item: unknown) => typeof item === "string" && accepts(item);
   const form: TextForm<string[]> = {
     placeholder: `${placeholder},...`,
     takes: `${items} joined by commas, such as ${example}`,
@@ -429,13 +471,25 @@ function list(
     option: form,
     parameter: form,
     value: {
-      takes: `an array of ${items}, such as ["${example}"]`,
+      takes: `${
+        least > 0 ? "a non-empty" : "an"
+      } array of ${items}, such as ["${example}"]`,
       read: (given) =>
-        Array.isArray(given) && given.length > 0 &&
-          given.every((item) => typeof item === "string" && accepts(item))
+        Array.isArray(given) && given.length >= least && given.every(isItem)
           ? [...given]
           : undefined,
+      wrongPart: (given) => firstUnlike(given, isItem),
     },
     error: TypeError,
   };
+}
+
+/** The first of several things that is not accepted. */
+function firstUnlike(
+  given: unknown,
+  accepts: (item: unknown) => boolean,
+): { readonly part: unknown } | undefined {
+  if (!Array.isArray(given)) return undefined;
+  const index = given.findIndex((item) => !accepts(item));
+  return index < 0 ? undefined : { part: given[index] };
 }

@@ -22,8 +22,9 @@ import {
 } from "./schema.ts";
 
 /**
- * A listener of the option `listen`: the same as its URL says. Times are in
- * seconds. What is absent is as the option of that name says.
+ * A listener of the option `listen`, as an object: the same as its URL. Times are
+ * in seconds. What is left out is as the server's option of that name. Unknown
+ * fields are ignored.
  */
 export interface ListenOptions extends FaultSettings {
   /**
@@ -33,7 +34,7 @@ export interface ListenOptions extends FaultSettings {
    */
   transport?: Transport;
   /**
-   * Address, or name of an address of this machine; `::` takes IPv4 and IPv6.
+   * Address to listen on, or a name of this machine; `::` takes IPv4 and IPv6.
    * Not for `unix`.
    *
    * @default {"0.0.0.0"}
@@ -47,27 +48,31 @@ export interface ListenOptions extends FaultSettings {
   port?: number;
   /**
    * Path of the socket, at most 107 bytes; `@` and a name is an abstract socket
-   * of Linux. For `unix` only, which needs it.
+   * of Linux. For `unix` only, where it must be given. A file there that is a
+   * socket on which nobody listens is replaced.
    */
   path?: string;
-  /** `line` or `raw`. Not for `udp`, as are the next three. */
+  /** `line` or `raw`. Not for `udp`, as the next three. */
   mode?: Mode;
-  /** Most bytes held of a line whose end has not come, 1 to 16777216. */
+  /** Most bytes held of an unfinished line, 1 to 16777216. */
   maxLineLength?: number;
   /**
    * Seconds without a byte either way after which a connection is closed, 0 to
    * 86400, fractions too; 0 is never.
    */
   idleTimeout?: number;
-  /** Whether each connection begins with a line of JSON: who answers. */
+  /** Whether each connection begins with a line of JSON that says who answers. */
   greeting?: boolean;
   /**
-   * Addresses and networks whose connections must begin with a header of the
-   * PROXY protocol; all others are refused. For `tcp` and `tls`.
+   * Addresses and networks of proxies: their connections must begin with a header
+   * of the PROXY protocol, v1 or v2, and all other connections are refused. The
+   * header names the client. With UNKNOWN (v1) and LOCAL (v2) the client is the
+   * peer, of which `allow`, `deny` and `maxPerAddress` are not asked. For `tcp` and
+   * `tls`.
    */
-  proxy?: string[];
-  /** Protocols that TLS can agree on, the best first. For `tls`. */
-  alpn?: string[];
+  proxy?: readonly string[];
+  /** ALPN protocols that TLS can agree on, the preferred first. For `tls`. */
+  alpn?: readonly string[];
 }
 
 /** A listener, checked and complete. Plain data, which can cross threads. */
@@ -77,8 +82,8 @@ export interface ListenerSettings extends Location {
   readonly idleTimeout: number;
   readonly greeting: boolean;
   /** Empty: no PROXY protocol. */
-  readonly proxy: string[];
-  readonly alpn: string[];
+  readonly proxy: readonly string[];
+  readonly alpn: readonly string[];
   /** Absent if there are none. */
   readonly faults?: FaultSettings;
 }
@@ -89,11 +94,10 @@ export type ListenerDefaults = Pick<
   "mode" | "maxLineLength" | "idleTimeout" | "greeting"
 >;
 
-/** What URLs can have after `?`: written with dashes, and the API's name. */
-const PARAMETERS: ReadonlyMap<string, string> = new Map(
-  Object.keys(optionsIn("url")).map((name) => [dashed(name), name]),
-);
 const FIELDS: Table = optionsIn("object");
+/** Addresses with commas or blanks between. */
+const SEVERAL = /^(?:tcp|tls|udp):.*[,\s](?:tcp|tls|udp|unix):/;
+const STRAY_PERCENT = /%(?![0-9a-f]{2})/i;
 const FAULT_NAMES = Object.entries(FIELDS)
   .filter(([, { group }]) => group === FAULTS)
   .map(([name]) => name as keyof FaultSettings);
@@ -109,6 +113,9 @@ const FAULT_NAMES = Object.entries(FIELDS)
 export function parseListen(url: string, name = "listen"): ListenOptions {
   try {
     const [address = "", ...query] = url.split("?");
+    if (SEVERAL.test(address)) {
+      throw new Error("each listener needs a URL of its own: repeat --listen");
+    }
     const { transport, host, port, path } = parseLocation(address);
     return {
       transport,
@@ -152,30 +159,67 @@ export function resolveListener(
   };
 }
 
+/** Faults in words, but for their seed: `latency 0.08 s, corrupt 0.01`. */
+export function describeFaults(faults: FaultSettings): string {
+  const given = FAULT_NAMES.filter((name) =>
+    faults[name] !== undefined && name !== "seed"
+  );
+  return given.map((name) => {
+    const { unit } = FIELDS[name]!.kind;
+    return `${dashed(name)} ${faults[name]}${unit ? ` ${unit}` : ""}`;
+  }).join(", ");
+}
+
+/** What URLs can have after `?`: written with dashes, and the API's name. */
+function parameters(): Map<string, string> {
+  const names = Object.keys(optionsIn("url"));
+  return new Map(names.map((name) => [dashed(name), name]));
+}
+
+/** Options that no listener has for itself, as the command line writes them. */
+function optionsForAll(): string[] {
+  const names = Object.keys(optionsIn("command", optionsIn("api")));
+  return names.filter((name) => !(name in FIELDS)).map(dashed);
+}
+
 function parseParameters(
   query: string,
   transport: Transport,
 ): Partial<ListenOptions> {
+  const known = parameters();
   const given = new Map<string, unknown>();
   for (const pair of query.split("&")) {
     const [written = "", ...rest] = pair.split("=");
-    const name = PARAMETERS.get(written);
-    if (!name) throw new Error(unknownParameter(written));
+    const name = known.get(written);
+    if (!name) throw new Error(unknownParameter(written, known.keys()));
     if (given.has(name)) throw new Error(`${written} is given twice`);
     const option = FIELDS[name]!;
     if (!isOn(option, transport)) {
       throw new Error(`${written} is not for ${transport}`);
     }
-    const text = rest.length > 0 ? decode(written, rest.join("=")) : undefined;
-    given.set(name, readText(written, option.kind.parameter!, text));
+    const text = rest.length > 0 ? rest.join("=") : undefined;
+    given.set(name, readParameter(written, option.kind, text));
   }
   return Object.fromEntries(given);
 }
 
-function unknownParameter(written: string): string {
-  const meant = nearest(written, PARAMETERS.keys());
-  const hint = meant ? `: did you mean ${meant}?` : "";
-  return `unknown parameter ${quote(written)}${hint}`;
+function readParameter(
+  name: string,
+  { parameter, range }: Table[string]["kind"],
+  text: string | undefined,
+): unknown {
+  // 10% is a wrong number rather than a wrong code.
+  const asItIs = text === undefined || range && STRAY_PERCENT.test(text);
+  return readText(name, parameter!, asItIs ? text : decode(name, text));
+}
+
+function unknownParameter(written: string, known: Iterable<string>): string {
+  const unknown = `unknown parameter ${quote(written)}`;
+  if (optionsForAll().includes(written)) {
+    return `${unknown}: it is an option, for all listeners`;
+  }
+  const meant = nearest(written, known);
+  return meant ? `${unknown}: did you mean ${meant}?` : unknown;
 }
 
 /** The fields that are given, each checked; others are ignored. */

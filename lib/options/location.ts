@@ -8,11 +8,11 @@
  * @module
  */
 
-import { parseIp } from "../net/address.ts";
+import { isHost } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
-import { readText } from "./kinds.ts";
+import { readText, type TextForm } from "./kinds.ts";
 import { OPTIONS, TRANSPORTS } from "./schema.ts";
 
 /** What an address says. */
@@ -31,9 +31,14 @@ const FORMS = "tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT or unix:PATH";
 /**
  * Reads an address with its transport, such as `tcp://[::1]:1050`.
  *
+ * @param address The address.
+ * @param port How its port is read.
  * @throws {Error} If it is none. The message is one line that says why.
  */
-export function parseLocation(address: string): Location {
+export function parseLocation(
+  address: string,
+  port: TextForm<number> = OPTIONS.port.kind.parameter!,
+): Location {
   const [, scheme = "", rest = ""] = /^([^:/]*):([^]*)$/.exec(address) ?? [];
   const transport = TRANSPORTS.find((transport) => transport === scheme);
   if (!transport) throw new Error(schemeProblem(address, scheme));
@@ -42,7 +47,7 @@ export function parseLocation(address: string): Location {
   if (authority === undefined) {
     throw new Error(`write ${transport}://HOST:PORT`);
   }
-  return { transport, path: "", ...parseAuthority(authority) };
+  return { transport, path: "", ...parseAuthority(authority, port) };
 }
 
 /**
@@ -76,11 +81,20 @@ function unixLocation(rest: string): Location {
     throw new Error("unix:// takes no host: write unix:PATH");
   }
   const text = decode("path", rest.replace(/^\/\/\//, "/"));
-  const path = readText("unix:", OPTIONS.path.kind.parameter!, text);
+  const { read, takes } = OPTIONS.path.kind.parameter!;
+  const path = read(text);
+  // The path may be long, and whoever says this has shown it.
+  if (path === undefined) throw new Error(`unix: takes ${takes}`);
   return { transport: "unix", host: "", port: 0, path };
 }
 
-function parseAuthority(authority: string): { host: string; port: number } {
+function parseAuthority(
+  authority: string,
+  form: TextForm<number>,
+): { host: string; port: number } {
+  if (authority.includes("@")) {
+    throw new Error("an address has no user or password");
+  }
   const parts = /^(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?$/.exec(authority);
   if (!parts) {
     throw new Error("an IPv6 address goes in brackets, as in [::1]:1050");
@@ -89,22 +103,17 @@ function parseAuthority(authority: string): { host: string; port: number } {
   if (port === "") throw new Error("the port is missing: write HOST:PORT");
   return {
     host: parseHost(host),
-    port: readText("port", OPTIONS.port.kind.parameter!, port),
+    port: readText("port", form, port),
   };
 }
 
 function parseHost(host: string): string {
   const [, address] = /^\[(.*)\]$/.exec(host) ?? [];
   const taken = address === undefined
-    // Whatever separates the parts of a URL is in no name.
-    ? /^[^\0-\x20\x7f/?#@%\\]*$/.test(host)
-    : isIPv6(address.replace(/%.+$/, ""));
+    ? host === "" || isHost(host)
+    : address.includes(":") && isHost(address);
   if (!taken) {
     throw new Error(`host takes an address or a name, not ${quote(host)}`);
   }
   return address?.replace(/%25/, "%") ?? host;
-}
-
-function isIPv6(text: string): boolean {
-  return text.includes(":") && parseIp(text) !== undefined;
 }

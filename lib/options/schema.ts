@@ -8,9 +8,11 @@
 
 import type { Handler } from "../connection/connection.ts";
 import { DEFAULT_LINE_LIMIT, LINE_LIMIT } from "../lines/line_buffer.ts";
+import { isHost } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import { LOG_FORMATS } from "../telemetry/logger.ts";
+import { checkObject } from "../util/check.ts";
 import {
   type Bounds,
   byteLength,
@@ -93,7 +95,7 @@ const MAX_NAME = 255;
 const MAX_SECONDS = 86_400;
 const PATH_TAKES =
   `a path, or @ and an abstract name, of 1 to ${MAX_PATH} bytes without NUL`;
-const NAME_TAKES = `a text of 1 to ${MAX_NAME} characters`;
+const NAME_TAKES = `1 to ${MAX_NAME} characters`;
 /** The most connections. */
 const MAX_CONNECTIONS = 1_000_000;
 const PORTS: Bounds = { min: 0, max: 65_535 };
@@ -109,9 +111,9 @@ const STREAMS: readonly Transport[] = ["tcp", "tls", "unix"];
 const INTERNET: readonly Transport[] = ["tcp", "tls", "udp"];
 
 /** The heading of limits and times. */
-const LIMITS = "Limits and times (in seconds)";
+export const LIMITS = "Limits and times (in seconds)";
 /** The heading of what only a listener has. */
-const PARAMETERS = "Parameters of a listener";
+export const PARAMETERS = "Parameters of a listener";
 /** The heading of the faults; all options under it are of that kind. */
 export const FAULTS = "Faults on purpose";
 
@@ -139,7 +141,7 @@ export const OPTIONS = {
     group: "Listening",
     help: "0: any free port",
   }),
-  host: option(text("address", "an address", withoutBrackets), {
+  host: option(text("address", "an address or a name without a port", hostOf), {
     places: ADDRESS,
     on: INTERNET,
     default: "0.0.0.0",
@@ -177,7 +179,7 @@ export const OPTIONS = {
     on: STREAMS,
     default: false,
     group: "Echo",
-    help: "first send a line of JSON: who answers",
+    help: "begin with a JSON line naming the server",
   }),
   name: option(text("text", NAME_TAKES, shortText), {
     places: SERVER,
@@ -210,12 +212,12 @@ export const OPTIONS = {
     group: LIMITS,
     help: "longest shutdown",
   }),
-  allow: option(cidrs(), {
+  allow: option(cidrs(1), {
     places: SERVER,
     group: "Access",
     help: "serve only clients in these networks",
   }),
-  deny: option(cidrs(), {
+  deny: option(cidrs(0), {
     places: SERVER,
     group: "Access",
     help: "refuse clients in these; overrides --allow",
@@ -228,7 +230,7 @@ export const OPTIONS = {
   tlsKey: option(pem(), {
     places: SERVER,
     group: "TLS",
-    help: "its private key (PEM); both or neither",
+    help: "its private key (PEM), required with --tls-cert",
   }),
   admin: option(endpoint("127.0.0.1", PORTS), {
     places: SERVER,
@@ -255,7 +257,7 @@ export const OPTIONS = {
     places: ["command"],
     short: "v",
     group: "Log",
-    help: "also log each connection that ends",
+    help: "also log connections that end or are refused",
   }),
   help: option(toggle(), {
     places: ["command"],
@@ -269,7 +271,7 @@ export const OPTIONS = {
     group: "Help",
     help: "show the version",
   }),
-  proxy: option(cidrs(), {
+  proxy: option(cidrs(1), {
     places: LISTENER,
     on: ["tcp", "tls"],
     group: PARAMETERS,
@@ -336,7 +338,7 @@ export const OPTIONS = {
     places: LISTENER,
     default: 1,
     group: FAULTS,
-    help: "share of connections that get the faults",
+    help: "fraction of connections affected",
   }),
   seed: option(whole("n", 0, Number.MAX_SAFE_INTEGER), {
     places: LISTENER,
@@ -381,8 +383,9 @@ export function optionsIn(place: Place, table: Table = OPTIONS): Table {
 }
 
 /**
- * Checks each option that the API was given, and fills in the defaults; what it
- * does not know it ignores.
+ * Checks each option that the API was given, and fills in the defaults. Others
+ * are ignored: an object may have more in it, and TypeScript finds what is
+ * misspelt.
  *
  * @throws {RangeError} If a number is out of its range.
  * @throws {TypeError} If an option is of the wrong kind.
@@ -391,6 +394,7 @@ export function checkEach<T extends Table, Given extends object>(
   table: T,
   given: Given,
 ): Checked<T, keyof T & keyof Given> {
+  checkObject("options", given);
   const checked: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(optionsIn("api", table))) {
     const value = given[name as keyof Given];
@@ -417,8 +421,9 @@ export function isOn(
 }
 
 /** `[::1]` and `::1` are the same host. */
-function withoutBrackets(host: string): string | undefined {
-  return host.replace(/^\[(.+)\]$/, "$1") || undefined;
+function hostOf(text: string): string | undefined {
+  const host = text.replace(/^\[(.+:.*)\]$/, "$1");
+  return isHost(host) ? host : undefined;
 }
 
 function shortText(text: string): string | undefined {

@@ -111,7 +111,9 @@ export class Client implements Findings {
         if (count === null) break;
         this.#take(buffer, count);
       }
-      this.#end("lost", "the server ended the connection");
+      const unanswered = this.#greeted && this.#verifier.expected === 0;
+      const when = unanswered ? " before any answer" : "";
+      this.#end("lost", `the server ended the connection${when}`);
     } catch (error) {
       this.#end(kindOf(error) ?? "reset", causeOf(error));
     } finally {

@@ -71,6 +71,12 @@ export function kindOf(error: unknown): keyof ProbeErrors | undefined {
   return KINDS[code];
 }
 
+/** Says why a connection was refused. */
+export function refusalOf({ path }: Target, error: unknown): string {
+  const { code = "" } = error as { code?: string };
+  return code === "ENOENT" ? `there is no socket ${path}` : causeOf(error);
+}
+
 /** Says why there can be no connection. */
 export function cannotConnect(target: Target, error: unknown): Error {
   const reason = causeOf(error);
@@ -88,6 +94,7 @@ export function causeOf(error: unknown): string {
   if (code === "EMFILE" || code === "ENFILE") {
     return 'out of file descriptors, raise "ulimit -n"';
   }
+  if (error instanceof URIError) return "the host is not a valid name";
   if (code === "ENOTFOUND") return "the name does not resolve";
   return reasonOf(error)
     .replace(/^failed to lookup address information: .*/, () => {

@@ -159,14 +159,14 @@ export class DatagramClient {
       if (!best || at > best.at) best = { number, at };
     }
     if (!best) {
-      this.#wrong(`${datagram.length} bytes that answer no line`);
+      this.#wrong(`${datagram.length} unexpected bytes`);
       return;
     }
     this.#underWay.delete(best.number);
     const cut = datagram.length === size
       ? ""
       : `, ${datagram.length} of ${size} bytes`;
-    this.#wrong(`line ${best.number} differs from byte ${best.at} on${cut}`);
+    this.#wrong(`line ${best.number} differs at byte ${best.at}${cut}`);
   }
 
   /** Sends what is due, as far as there is room. */

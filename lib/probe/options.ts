@@ -6,7 +6,7 @@
 
 import { drawSeed } from "../util/random.ts";
 import type { Transport } from "../net/transport.ts";
-import { describeRange, inRange, show } from "../util/check.ts";
+import { describeRange, inRange, quote, show } from "../util/check.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
 import {
   abortSignal,
@@ -26,71 +26,81 @@ import {
   option,
   type Place,
   type Table,
+  TRANSPORTS,
   type Voice,
 } from "../options/schema.ts";
 
-/** What is known while a probe runs. */
+/**
+ * What is known while a probe runs. Told about every 100 ms, from the first
+ * connection until the last line has been sent. Its names are those of the API;
+ * {@linkcode ProbeReport} has those of its JSON.
+ */
 export interface ProbeProgress {
-  /** Seconds since the first connection was open. */
+  /** Seconds since the first connection was opened. */
   seconds: number;
-  /** Seconds until it stops sending; undefined if only a count ends it. */
+  /** Seconds until it stops sending; undefined if only `count` ends it. */
   secondsLeft: number | undefined;
   /** Lines that have come back right. */
   lines: number;
-  /** Lines a second that have come back right, since the last progress. */
+  /** Lines a second that have come back right since the last progress. */
   linesPerSecond: number;
   /** Median latency so far, in milliseconds; null before the first answer. */
   p50: number | null;
   /** The 99th percentile so far, in milliseconds. */
   p99: number | null;
-  /** Errors of all kinds. */
+  /** Errors of all kinds so far. */
   errors: number;
 }
 
-/** Options of `probe()`. Times are in seconds. */
+/** Options of `probe()`. Times are in seconds. Unknown options are ignored. */
 export interface ProbeOptions {
   /**
-   * Connections that are open at a time, 1 to 100000.
+   * Connections open at a time, 1 to 100000.
    *
    * @default {10}
    */
   connections?: number;
   /**
-   * Lines a second over all connections, 0 to 10000000; 0 is as answers come.
+   * Lines a second over all connections, 0 to 10000000. With 0, each connection
+   * sends its next line when an answer has come back. Whether the rate was kept is
+   * for you to see in `lines_per_second`: `ok` does not say it.
    *
    * @default {0}
    */
   rate?: number;
   /**
-   * Seconds during which lines are sent, 0.001 to 86400, fractions too. With
-   * `count` there is no default.
+   * Seconds during which lines are sent, 0.001 to 86400, fractions too. If `count`
+   * is given, there is no limit by default.
    *
    * @default {10}
    */
   duration?: number;
   /**
-   * Lines that each connection has under way, 1 to 100000, if there is no
-   * `rate`.
+   * Lines that each connection may have under way, 1 to 100000. With a `rate` too:
+   * a line that is due while there are so many is sent when an answer comes, and
+   * its latency counts from when it was due. Of no effect with `reconnect`.
    *
    * @default {1}
    */
   inFlight?: number;
-  /** Lines after which it stops, 1 to 1000000000000. */
+  /** Stop after this many lines, 1 to 1000000000000. */
   count?: number;
   /**
-   * Bytes of a line, its LF counted: 16 to 1048576, to `udp` at most 65507.
+   * Bytes of a line, its LF included: 16 to 1048576, for `udp` at most 65507.
    *
    * @default {64}
    */
   size?: number;
   /**
-   * Whether each line gets a new connection.
+   * Whether each line gets a new connection. Without it, a connection that was
+   * refused or has ended is not opened again.
    *
    * @default {false}
    */
   reconnect?: boolean;
   /**
-   * Seconds that an answer may take, 0.001 to 3600, fractions too.
+   * Seconds that an answer, or opening a connection, may take, 0.001 to 3600,
+   * fractions too.
    *
    * @default {5}
    */
@@ -103,20 +113,27 @@ export interface ProbeOptions {
    */
   fingerprint?: string;
   /**
-   * Whether each connection begins with a greeting, which is read and counted by
-   * its name. Not for `udp`.
+   * Whether the server begins each connection with a greeting, as with the option
+   * `greeting` of `EchoServer`: it is read, and counted by the name in it. Not for
+   * `udp`.
    *
    * @default {false}
    */
   greeting?: boolean;
   /**
-   * What the bytes of the lines are drawn from, 0 to 9007199254740991. Without
-   * it, that is drawn itself.
+   * Whole number from which the bytes of the lines are drawn, 0 to
+   * 9007199254740991. Without it, one is drawn.
    */
   seed?: number;
-  /** Ends it early; what was seen until then is reported. */
+  /**
+   * Ends it early: the report has what was seen until then. If it has aborted
+   * already, nothing is opened.
+   */
   signal?: AbortSignal;
-  /** Is told how it gets on, while it runs. */
+  /**
+   * Called while it runs, about every 100 ms. If it throws, or its promise rejects,
+   * the probe ends and rejects with that.
+   */
   onProgress?: (progress: ProbeProgress) => void;
 }
 
@@ -179,7 +196,7 @@ export const PROBE_OPTIONS = {
     default: 0,
     short: "r",
     group: "Load",
-    help: "lines per second, total",
+    help: "lines/s; 0: closed loop",
   }),
   size: option(bytes(SIZE), {
     places: BOTH,
@@ -191,7 +208,7 @@ export const PROBE_OPTIONS = {
     places: BOTH,
     default: false,
     group: "Load",
-    help: "a new connection for each line",
+    help: "a new connection for each line, one in flight",
   }),
   seed: option(whole("n", 0, Number.MAX_SAFE_INTEGER), { places: ["api"] }),
   duration: option(decimal("s", 0.001, 86_400), {
@@ -255,6 +272,9 @@ export const PROBE_OPTIONS = {
 };
 
 const TABLE: Table = PROBE_OPTIONS;
+
+/** Ports on which something can listen. */
+const PORT = whole("port", 1, 65_535).parameter!;
 
 /** What an address can be, for errors. */
 export const ADDRESSES =
@@ -328,15 +348,21 @@ export function parseTarget(address: string): Target {
 }
 
 function readTarget(address: string): Target {
-  if (typeof address !== "string") throw new Error("it is no text");
+  if (typeof address !== "string") throw new Error("it is not a string");
   if (address.includes("?")) throw new Error("parameters are for listeners");
-  const complete = /^(?:[a-z]+:\/\/|unix:)/.test(address);
+  if (/^\d+$/.test(address)) {
+    throw new Error(`did you mean localhost:${address}?`);
+  }
+  const [, scheme] = /^(unix(?=:)|[a-z]+(?=:\/\/))/.exec(address) ?? [];
+  if (scheme && !TRANSPORTS.some((transport) => transport === scheme)) {
+    throw new Error(`unknown transport ${quote(scheme)}`);
+  }
   const { transport, host: hostname, port, path } = parseLocation(
-    complete ? address : `tcp://${address}`,
+    scheme ? address : `tcp://${address}`,
+    PORT,
   );
-  if (transport !== "unix") {
-    if (hostname === "") throw new Error("the host is missing");
-    if (port === 0) throw new Error("nothing listens on port 0");
+  if (transport !== "unix" && hostname === "") {
+    throw new Error("the host is missing");
   }
   return { transport, hostname, port, path };
 }

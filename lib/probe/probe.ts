@@ -7,13 +7,14 @@
 import { parseTarget, type ProbeOptions, resolveProbe } from "./options.ts";
 import type { ProbeReport } from "./report.ts";
 import { runProbe } from "./runner.ts";
+import { judged } from "./verdict.ts";
 
 /**
- * Sends lines to whatever echoes, compares every byte that comes back, and
+ * Sends lines to any echo server, compares every byte that comes back, and
  * measures how long it takes. Each line differs from every other.
  *
- * A server that loses, changes or refuses something makes no exception: the
- * report says so.
+ * It does not throw if the server loses, changes or refuses something: the report
+ * says so.
  *
  * @example Is every line right, and the 99th percentile below 10 ms?
  * ```ts
@@ -30,8 +31,9 @@ import { runProbe } from "./runner.ts";
  * or `unix:`; IPv6 in brackets.
  * @param options How, how fast and how long; times are in seconds.
  * @returns What was found, once it has ended; early if `signal` aborts.
- * @throws {TypeError} If the address or an option is of the wrong kind.
- * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If the address or an option is of the wrong kind, or an
+ * option is not for the transport.
+ * @throws {RangeError} If a numeric option is not a number in its range.
  * @throws {Error} If there can be no connection: the name does not resolve, the
  * certificate is not trusted, a permission is missing.
  */
@@ -41,5 +43,5 @@ export async function probe(
 ): Promise<ProbeReport> {
   const target = parseTarget(address);
   const settings = resolveProbe(options, target);
-  return (await runProbe(target, settings)).report;
+  return judged(await runProbe(target, settings));
 }

@@ -49,6 +49,14 @@ export class RateSeries {
     return sample.lines / sample.milliseconds * 1000;
   }
 
+  /** Adds what has come since the last sample to it. */
+  finish(lines: number, now: number): void {
+    const last = this.#samples.at(-1);
+    if (!last) return;
+    const milliseconds = Math.max(0, now - this.#time);
+    join(last, { milliseconds, lines: lines - this.#lines });
+  }
+
   /** Lines a second, over so many equal parts of the time, or fewer. */
   rates(most: number): number[] {
     const step = Math.max(1, this.#samples.length / most);

@@ -7,7 +7,7 @@
 import type { LatencyHistogram } from "./latency_histogram.ts";
 import type { ProbeErrors, Tally } from "./tally.ts";
 
-/** Times in milliseconds; null where there was nothing to measure. */
+/** Times in milliseconds; null where nothing was measured. */
 export interface ProbeTimes {
   /** The shortest. */
   min: number | null;
@@ -25,37 +25,44 @@ export interface ProbeTimes {
   mean: number | null;
 }
 
-/** What a probe found, as its JSON has it. */
+/** What a probe found. Its names are those of its JSON, `probe --json`. */
 export interface ProbeReport {
   /** What was probed, with its scheme. */
   target: string;
   /** Lines that came back right. */
   lines: number;
-  /** The same for each second. */
+  /** `lines` divided by `seconds`. */
   lines_per_second: number;
-  /** Bytes of these lines. */
+  /** Bytes of those lines. */
   bytes: number;
-  /** Connections that were open. */
+  /** Connections that were opened. */
   connections: number;
-  /** How often what went wrong. */
+  /** What went wrong, and how often. */
   errors: ProbeErrors;
   /**
-   * From when a line was sent, or with a rate from when it was due, to its
-   * answer.
+   * Latency: to the answer, from when the line was sent or, with a rate, from when
+   * it was due.
    */
   latency_ms: ProbeTimes;
-  /** From when a line was sent; only with a rate. */
+  /** Latency from when the line was sent; only with a rate. */
   uncorrected_latency_ms?: ProbeTimes;
-  /** How long it took to open a connection, TLS counted. */
+  /** How long it took to open a connection, TLS handshake included. */
   connect_ms: ProbeTimes;
-  /** Connections that each name answered; only with greetings. */
+  /** Connections by the name that answered; only with `greeting`. */
   greetings?: Record<string, number>;
-  /** From the first connection to the last answer. */
+  /** From the first connection to the last answer or error. */
   seconds: number;
-  /** The first error, in words, if there was one. */
+  /** Whether it was told to stop; only if it was. */
+  stopped_early?: true;
+  /**
+   * The first error, in words, if there was one. It counts connections from 1, and
+   * the lines of each from 0.
+   */
   first_error?: string;
-  /** Whether every line came back right, and at least one did. */
+  /** Whether every line came back right, and at least one. */
   ok: boolean;
+  /** Why not, in words; only if it is not. */
+  failure?: string;
 }
 
 /** Sums up a histogram. */
@@ -77,18 +84,20 @@ export interface Circumstances {
   target: string;
   /** Bytes of a line. */
   size: number;
-  /** From the first connection to the last answer. */
+  /** From the first connection to the last answer or error. */
   seconds: number;
   /** Whether it did all that was asked for, or was told to stop. */
   complete: boolean;
   /** Whether connections begin with a greeting. */
   greeting: boolean;
+  /** Whether the caller's signal ended it. */
+  aborted: boolean;
 }
 
 /** Makes the report. */
 export function reportOf(tally: Tally, about: Circumstances): ProbeReport {
   const { lines, connections, errors, uncorrected, firstError } = tally;
-  const { target, size, seconds, complete, greeting } = about;
+  const { target, size, seconds, complete, greeting, aborted } = about;
   return {
     target,
     lines,
@@ -99,11 +108,17 @@ export function reportOf(tally: Tally, about: Circumstances): ProbeReport {
     latency_ms: timesOf(tally.latencies),
     ...uncorrected && { uncorrected_latency_ms: timesOf(uncorrected) },
     connect_ms: timesOf(tally.connects),
-    ...greeting && { greetings: Object.fromEntries(tally.greetings) },
+    ...greeting && { greetings: byName(tally.greetings) },
     seconds: Math.round(seconds * 1000) / 1000,
+    ...aborted && { stopped_early: true },
     ...firstError !== undefined && { first_error: firstError },
     ok: complete && lines > 0 && tally.failures === 0,
   };
+}
+
+function byName(counts: ReadonlyMap<string, number>): Record<string, number> {
+  const names = [...counts.keys()].sort();
+  return Object.fromEntries(names.map((name) => [name, counts.get(name)!]));
 }
 
 /** The clock tells no more than tenths of a microsecond. */

@@ -10,13 +10,13 @@ import { pause } from "../util/async.ts";
 import { Client, type ClientContext, type LineSource } from "./client.ts";
 import {
   cannotConnect,
-  causeOf,
   connect,
   kindOf,
+  refusalOf,
   showTarget,
 } from "./connect.ts";
 import { DatagramClient } from "./datagram_client.ts";
-import type { ProbeSettings, Target } from "./options.ts";
+import type { ProbeProgress, ProbeSettings, Target } from "./options.ts";
 import { Payload } from "./payload.ts";
 import { RateSeries } from "./rate_series.ts";
 import { type ProbeReport, reportOf } from "./report.ts";
@@ -85,6 +85,8 @@ class Runner {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #numbers = 0;
   #aborted = false;
+  /** What the caller's `onProgress` has thrown. */
+  #failure: { error: unknown } | undefined;
 
   constructor(target: Target, settings: ProbeSettings) {
     const { size, seed, reconnect, rate } = settings;
@@ -115,7 +117,8 @@ class Runner {
     if (signal?.aborted) abort();
     try {
       const peer = await this.#peer();
-      const lives = Array.from({ length: connections }, (_, index) => {
+      const length = this.#aborted ? 0 : connections;
+      const lives = Array.from({ length }, (_, index) => {
         const pace = this.#schedule.pace(index);
         return reconnect ? this.#reconnect(pace, peer) : this.#once(pace, peer);
       });
@@ -124,6 +127,7 @@ class Runner {
         await Promise.allSettled(lives);
         throw error;
       });
+      if (this.#failure) throw this.#failure.error;
       return this.#result();
     } finally {
       signal?.removeEventListener("abort", abort);
@@ -135,7 +139,7 @@ class Runner {
   /** Where datagrams go; undefined for a stream. */
   async #peer(): Promise<Deno.NetAddr | undefined> {
     const { transport, hostname, port } = this.#target;
-    if (transport !== "udp") return undefined;
+    if (transport !== "udp" || this.#aborted) return undefined;
     try {
       return { transport, hostname: await resolve(hostname), port };
     } catch (error) {
@@ -221,10 +225,19 @@ class Runner {
     if (this.#aborted) return;
     const kind = attempt.signal.aborted ? "timeout" : kindOf(error);
     if (!kind) throw cannotConnect(this.#target, error);
-    const reason = kind === "timeout"
-      ? "no connection in time"
-      : causeOf(error);
-    this.#tally.error(kind, reason);
+    this.#tally.error(
+      kind,
+      kind === "timeout"
+        ? this.#noConnection()
+        : refusalOf(this.#target, error),
+    );
+  }
+
+  #noConnection(): string {
+    const step = this.#target.transport === "tls"
+      ? "TLS handshake"
+      : "connection";
+    return `no ${step} within ${this.#settings.timeout} s`;
   }
 
   /** Time counts from the first connection. */
@@ -263,13 +276,13 @@ class Runner {
   }
 
   #sample(): void {
-    const { onProgress, duration } = this.#settings;
+    const { duration } = this.#settings;
     if (this.#started === undefined || this.#over.signal.aborted) return;
     const now = performance.now();
     const { lines, latencies, failures } = this.#tally;
     const linesPerSecond = this.#rates.sample(lines, now);
     const seconds = (now - this.#started) / 1000;
-    onProgress?.({
+    this.#tell({
       seconds,
       secondsLeft: duration && Math.max(0, duration - seconds),
       lines,
@@ -280,21 +293,31 @@ class Runner {
     });
   }
 
+  /** Tells the caller; if that fails, it ends the probe. */
+  async #tell(progress: ProbeProgress): Promise<void> {
+    try {
+      await this.#settings.onProgress?.(progress);
+    } catch (error) {
+      this.#failure ??= { error };
+      this.#abort();
+    }
+  }
+
   #result(): ProbeResult {
-    const { lastAnswer, lastSent } = this.#tally;
-    const end = Math.max(lastAnswer, lastSent, this.#stopped);
-    const seconds = this.#started === undefined
-      ? 0
-      : (end - this.#started) / 1000;
+    const { lines, lastAnswer, lastSent, lastError } = this.#tally;
+    const end = Math.max(lastAnswer, lastSent, lastError, this.#stopped);
+    this.#rates.finish(lines, end);
+    const seconds = Math.max(0, end - (this.#started ?? end)) / 1000;
     const { size, greeting } = this.#settings;
     const target = showTarget(this.#target);
     const complete = this.#over.signal.aborted;
-    const about = { target, size, seconds, greeting, complete };
+    const aborted = this.#aborted;
+    const about = { target, size, seconds, greeting, complete, aborted };
     return {
       report: reportOf(this.#tally, about),
       tally: this.#tally,
       rates: this.#rates,
-      aborted: this.#aborted,
+      aborted,
     };
   }
 }

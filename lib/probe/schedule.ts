@@ -12,6 +12,8 @@ export interface ScheduleOptions {
   rate: number;
   /** Lines, if something else does not end it earlier. */
   count: number | undefined;
+  /** Seconds in which lines are due; without it, only the count ends it. */
+  duration?: number | undefined;
   /** Called when a line is due on a connection that may be free. */
   onDue: (now: number) => void;
   /** Called when the last line has been taken. */
@@ -22,6 +24,7 @@ export interface ScheduleOptions {
 export class Schedule {
   /** Time between two lines of one connection; 0 in a closed loop. */
   readonly interval: number;
+  readonly #milliseconds: number;
   readonly #options: ScheduleOptions;
   #left: number;
   #start = NaN;
@@ -30,8 +33,10 @@ export class Schedule {
 
   /** @param options How fast, and how long. */
   constructor(options: ScheduleOptions) {
-    const { connections, rate, count = Infinity } = options;
+    const { connections, rate, count = Infinity, duration = Infinity } =
+      options;
     this.#options = options;
+    this.#milliseconds = duration * 1000;
     this.interval = rate > 0 ? connections / rate * 1000 : 0;
     this.#left = count;
   }
@@ -58,6 +63,16 @@ export class Schedule {
       index * this.interval / this.#options.connections;
     const passed = Math.ceil((now - offset) / this.interval);
     return offset + Math.max(0, passed) * this.interval;
+  }
+
+  /**
+   * Whether a line would be due when the time is over: of ten a second, ten are
+   * sent in one second and not eleven. Half the time between two lines covers
+   * what adding has rounded.
+   */
+  isTooLate(due: number): boolean {
+    const step = this.interval / this.#options.connections;
+    return due > this.#start + this.#milliseconds - step / 2;
   }
 
   /** Takes a line to be sent, if there is one left. */
@@ -130,6 +145,7 @@ export class Pace {
     const { interval } = this.#schedule;
     if (interval === 0) return this.#schedule.take() ? now : NaN;
     const due = this.#due;
+    if (this.#schedule.isTooLate(due)) return NaN;
     if (due > now) {
       this.#schedule.wakeAt(due, now);
       return NaN;

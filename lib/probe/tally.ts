@@ -6,15 +6,18 @@
 
 import { LatencyHistogram } from "./latency_histogram.ts";
 
-/** How often what went wrong. */
+/** What went wrong, and how often. */
 export interface ProbeErrors {
-  /** Lines whose answer did not come before the end of the stream. */
+  /** Lines whose answer was left out, or had not come when the stream ended. */
   lost: number;
-  /** Answers that were changed, doubled, out of order or somebody else's. */
+  /** Answers that were changed, doubled, out of order, or for somebody else. */
   wrong: number;
-  /** Lines, or connections, that were not answered in time. */
+  /** Lines, greetings or connections that did not come in time. */
   timeout: number;
-  /** Connections that were refused. */
+  /**
+   * Connections that were refused: nobody listens there, a Unix socket does not
+   * exist, there is no route, or no local port is left.
+   */
   refused: number;
   /** Lines under way when their connection was reset. */
   reset: number;
@@ -46,6 +49,8 @@ export class Tally {
   lastSent = 0;
   /** When the last line came back. */
   lastAnswer = 0;
+  /** When something went wrong last. */
+  lastError = 0;
 
   /** @param scheduled Whether lines are due at certain times. */
   constructor(scheduled: boolean) {
@@ -64,6 +69,7 @@ export class Tally {
   error(kind: keyof ProbeErrors, what: string, count = 1): void {
     if (count === 0) return;
     this.errors[kind] += count;
+    this.lastError = performance.now();
     this.firstError ??= what;
   }
 

@@ -5,6 +5,7 @@
  */
 
 import { wrap } from "../util/text.ts";
+import { withHint } from "./hints.ts";
 import { bar, bins, sparkline } from "./plot.ts";
 import type { ProbeSettings } from "./options.ts";
 import {
@@ -22,6 +23,8 @@ import { errorsIn, verdictOf } from "./verdict.ts";
 const BINS = 12;
 /** Latencies from which a histogram has a shape. */
 const ENOUGH = 20;
+/** The share of a rate that counts as the whole. */
+const REACHED = 0.95;
 /** Columns of the labels on the left. */
 const LABEL = 13;
 /** Columns of one kind of latency. */
@@ -70,10 +73,13 @@ export function textReport(
       style.bold(`Probe of ${result.report.target}`),
       ...wrap(asked(settings), width).map(style.dim),
     ],
-    totals(result, width),
+    totals(result, settings, width),
     percentiles(result.report, style),
     histogram(result, width, style),
-    wrap(`${mark}: ${verdict.text}`, width + mark.length - plain(mark).length),
+    wrap(
+      `${mark}: ${withHint(verdict.text)}`,
+      width + mark.length - plain(mark).length,
+    ),
   ];
   return blocks.filter((block) => block.length > 0)
     .map((block) => block.map((line) => `${line}\n`).join("")).join("\n");
@@ -88,7 +94,7 @@ function asked(settings: ProbeSettings): string {
     plural(connections, "connection"),
     each,
     `lines of ${showCount(size)} bytes`,
-    rate > 0 ? `${showRate(rate)} in all` : "as fast as answers come",
+    rate > 0 ? `${showRate(rate)} in total` : "as fast as answers come",
     count === undefined ? "" : plural(count, "line"),
     duration === undefined ? "" : `for ${duration} s`,
   ].filter((part) => part).join(", ");
@@ -96,6 +102,7 @@ function asked(settings: ProbeSettings): string {
 
 function totals(
   { report, rates, aborted }: ProbeResult,
+  { rate }: ProbeSettings,
   width: number,
 ): string[] {
   const { lines, lines_per_second, bytes, seconds, connections } = report;
@@ -105,8 +112,14 @@ function totals(
     : `  opened in ${showTime(connect_ms.p50)} (median), ` +
       `${showTime(connect_ms.max)} (max)`;
   const speed = seconds > 0 ? `, ${showBytes(bytes / seconds)}/s` : "";
+  const missed = report.ok && lines_per_second < rate * REACHED
+    ? `; ${showRate(rate)} was not reached`
+    : "";
   const rows = [
-    row("Lines", `${showCount(lines)}  ${showRate(lines_per_second)}${speed}`),
+    row(
+      "Lines",
+      `${showCount(lines)}  ${showRate(lines_per_second)}${speed}${missed}`,
+    ),
     row("Connections", `${showCount(connections)}${opened}`),
     row("Errors", errorsIn(errors) || "none"),
     row("Time", `${seconds.toFixed(2)} s${aborted ? ", stopped early" : ""}`),

@@ -16,6 +16,9 @@ const HELD = 256 * 1024;
 /** The codes of OpenSSL and Node for certificates that are not trusted. */
 const UNTRUSTED = /CERT|VERIFY/;
 
+/** It is for other names, which Node says at length. */
+const OTHER_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
+
 /**
  * Opens a TLS connection.
  *
@@ -46,9 +49,12 @@ export async function connectTls(
     if (fingerprint !== undefined) checkFingerprint(socket, fingerprint);
   } catch (error) {
     socket.destroy();
-    throw UNTRUSTED.test((error as { code?: string }).code ?? "")
-      ? new Error(`the certificate is not trusted: ${reasonOf(error)}`)
-      : error;
+    const { code = "" } = error as { code?: string };
+    if (!UNTRUSTED.test(code)) throw error;
+    const reason = code === OTHER_NAME
+      ? `it does not name ${hostname}`
+      : reasonOf(error);
+    throw new Error(`the certificate is not trusted: ${reason}`);
   } finally {
     signal.removeEventListener("abort", giveUp);
   }

@@ -5,6 +5,7 @@
  */
 
 import { plural, showCount, showTime } from "./quantities.ts";
+import type { ProbeReport } from "./report.ts";
 import type { ProbeErrors } from "./tally.ts";
 import type { ProbeResult } from "./runner.ts";
 
@@ -26,7 +27,7 @@ export function verdictOf(
     const reason = first ?? (aborted ? "stopped too early" : "none was sent");
     return { ok: false, text: `no line came back: ${reason}` };
   }
-  if (errors) return { ok: false, text: `${errors}; the first: ${first}` };
+  if (errors) return { ok: false, text: `${errors}; first: ${first}` };
   if (!ok) {
     const text = `all connections ended early, after ${plural(lines, "line")}`;
     return { ok: false, text };
@@ -41,8 +42,16 @@ export function verdictOf(
   return { ok: true, text: limit ? `${right}, p99 within ${limit}` : right };
 }
 
+/** The report with what is judged of it. */
+export function judged(result: ProbeResult, maxP99?: number): ProbeReport {
+  const { ok, text } = verdictOf(result, maxP99);
+  return { ...result.report, ok, ...!ok && { failure: text } };
+}
+
 /** Kinds of errors and how many; empty without any. */
 export function errorsIn(errors: ProbeErrors): string {
   return Object.entries(errors).filter(([, count]) => count > 0)
-    .map(([kind, count]) => `${showCount(count)} ${kind}`).join(", ");
+    .map(([kind, count]) => {
+      return `${showCount(count)} ${kind === "timeout" ? "timed out" : kind}`;
+    }).join(", ");
 }

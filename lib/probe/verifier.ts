@@ -76,6 +76,8 @@ export class Verifier {
   #recorded = 0;
   /** Whether the rest of a line that was wrong may still come. */
   #lostTrack = false;
+  /** Bytes of a line that was wrong and cut short by an LF, if it was. */
+  #owed = 0;
 
   /**
    * @param payload Makes the lines that are expected.
@@ -193,6 +195,8 @@ export class Verifier {
 
   #judge(record: Uint8Array): void {
     const expected = this.#expected;
+    const owed = this.#owed;
+    this.#owed = 0;
     const asked = expected < this.#sent;
     const name = this.#payload.recognize(record);
     const ours = name !== undefined && name.connection === this.#connection &&
@@ -205,12 +209,15 @@ export class Verifier {
     } else if (asked && (name || this.#resembles(record))) {
       const what = this.#difference(record, name);
       this.#expect(expected + 1);
+      // It is counted: that it comes right later is no other error.
+      this.#remember(expected, false);
+      this.#owed = this.#payload.size - record.length;
       this.#findings.wrong(expected, what);
-    } else if (!this.#lostTrack) {
+    } else if (!this.#lostTrack && record.length !== owed) {
       this.#findings.unasked(
         name
           ? `${foreign(name)}, which was not sent here`
-          : `${record.length} bytes that answer no line`,
+          : `${record.length} unexpected bytes`,
       );
     }
   }
@@ -229,13 +236,18 @@ export class Verifier {
   /** Expects what follows `number`. */
   #skipTo(number: number): void {
     for (let skipped = this.#expected; skipped < number; skipped++) {
-      this.#skipped.set(skipped, this.#findings.skipped(skipped));
+      this.#remember(skipped, this.#findings.skipped(skipped));
     }
+    this.#expect(number + 1);
+  }
+
+  /** A line has not come right, which counts as lost or as something else. */
+  #remember(number: number, asLost: boolean): void {
+    this.#skipped.set(number, asLost);
     for (const oldest of this.#skipped.keys()) {
       if (this.#skipped.size <= REMEMBERED) break;
       this.#skipped.delete(oldest);
     }
-    this.#expect(number + 1);
   }
 
   #expect(number: number): void {
@@ -253,19 +265,28 @@ export class Verifier {
       end++;
     }
     const start = equalBytes(record, 0, line, 0, record.length);
+    // An LF in place of another byte cuts a line in two.
+    if (start > 0 && start === record.length - 1) return true;
     return start + end >= this.#payload.size / 2;
   }
 
   #difference(record: Uint8Array, name: LineName | undefined): string {
     const number = this.#expected;
     if (name) return `line ${number} came back as ${foreign(name)}`;
+    if (isGreeting(record)) return `a greeting came in place of line ${number}`;
     const { size } = this.#payload;
     const at = equalBytes(record, 0, this.#line(), 0, record.length);
     const cut = record.length < size
       ? `, ${record.length} of ${size} bytes`
       : "";
-    return `line ${number} differs from byte ${at} on${cut}`;
+    return `line ${number} differs at byte ${at}${cut}`;
   }
+}
+
+const GREETING = new TextEncoder().encode('{"name":');
+
+function isGreeting(record: Uint8Array): boolean {
+  return GREETING.every((byte, at) => record[at] === byte);
 }
 
 function foreign({ connection, number }: LineName): string {

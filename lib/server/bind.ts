@@ -21,6 +21,11 @@ export interface Bound {
   readonly addr: Address;
   /** With its scheme, as in metrics: `tcp://127.0.0.1:1050`. */
   readonly name: string;
+  /** Its faults in words, and their seed if that was drawn. */
+  readonly faults?: {
+    readonly words: string;
+    readonly drawnSeed: number | undefined;
+  };
   /**
    * Where connections come from, or datagrams; nothing if another thread has it.
    */
@@ -70,13 +75,48 @@ export async function findFree(settings: Settings): Promise<Bound[]> {
   return bound;
 }
 
+/** Tells the faults and the seeds that were drawn, then what is listened on. */
+export function announce(
+  bound: readonly Bound[],
+  onEvent: Settings["onEvent"],
+): void {
+  for (const { name, faults } of bound) {
+    if (!faults) continue;
+    const { words, drawnSeed } = faults;
+    onEvent({ type: "faults", listener: name, faults: words });
+    if (drawnSeed === undefined) continue;
+    onEvent({ type: "seed", listener: name, seed: drawnSeed });
+  }
+  for (const { addr, name } of bound) {
+    onEvent({ type: "listening", addr, listener: name });
+  }
+}
+
 /** Closes all that is bound here. */
 export function closeAll(bound: readonly Bound[]): void {
   for (const { socket } of bound) socket?.close();
 }
 
-/** Binds one listener; a name may mean several addresses. */
+/** Binds one listener, and draws the seed of its faults if none is given. */
 async function bindOne(
+  listener: ListenerSettings,
+  settings: Settings,
+  sharing?: PortSharing,
+): Promise<Bound[]> {
+  const { faults } = listener;
+  if (!faults) return await bindListener(listener, settings, sharing);
+  const { describeFaults } = await import("../options/listen.ts");
+  const { drawSeed } = await import("../util/random.ts");
+  const drawnSeed = faults.seed === undefined ? drawSeed() : undefined;
+  const seed = faults.seed ?? drawnSeed!;
+  const seeded = { ...listener, faults: { ...faults, seed } };
+  const bound = await bindListener(seeded, settings, sharing);
+  const told = { words: describeFaults(faults), drawnSeed };
+  return bound.map((one) => ({ ...one, faults: told }));
+}
+
+/** A name may mean several addresses. */
+async function bindListener(
   listener: ListenerSettings,
   settings: Settings,
   sharing?: PortSharing,

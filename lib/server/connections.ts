@@ -5,13 +5,12 @@
  * @module
  */
 
-import { reads } from "../connection/read_scheduler.ts";
 import type { Access } from "../connection/access.ts";
 import type { Pulse } from "../connection/socket.ts";
 import { showAddress } from "../net/address.ts";
 import type { RawWire } from "../net/transport.ts";
 import type { Settings } from "../options/options.ts";
-import { Counters } from "../telemetry/counters.ts";
+import type { Counters } from "../telemetry/counters.ts";
 import {
   type ConnectionInfo,
   type NamedSnapshot,
@@ -21,9 +20,9 @@ import {
 import { DenseSet } from "../util/dense_set.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import type { Bound } from "./bind.ts";
-import { drain, kernelHolds } from "./drain.ts";
-import { type EndEvent, ServedConnection } from "./served_connection.ts";
-import { makeService, type Service } from "./service.ts";
+import type { EndEvent, ServedConnection } from "./served_connection.ts";
+import type { Service } from "./service.ts";
+import type * as Serving from "./serving.ts";
 
 /** Most seconds between two idle sweeps. */
 const SWEEP = 1;
@@ -49,6 +48,8 @@ export class Connections {
   readonly #counters: readonly Counters[];
   readonly #children: Supervisor;
   readonly #open = new DenseSet<ServedConnection>();
+  /** Loaded with the services: nothing is served before. */
+  #serving: typeof Serving | undefined;
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #vacancy: PromiseWithResolvers<void> | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
@@ -70,6 +71,9 @@ export class Connections {
   /** Makes the services of listeners, unless there are some from before. */
   async addServices(bound: readonly Bound[]): Promise<void> {
     if (this.services.length > 0) return;
+    const { Counters, makeService } = this.#serving = await import(
+      "./serving.ts"
+    );
     const sweepSeconds = sweepSecondsOf(this.#settings);
     const access = await accessOf(this.#settings);
     for (const [index, { name, settings }] of bound.entries()) {
@@ -128,6 +132,7 @@ export class Connections {
 
   /** Serves a connection as a child of its own. */
   serve(wire: RawWire, service: Service): void {
+    const { ServedConnection, kernelHolds } = this.#serving!;
     const connection = new ServedConnection(wire, service, this.#ended);
     this.#open.add(connection);
     if (this.#drained) connection.socket.beginDrain(kernelHolds(this.size));
@@ -168,7 +173,7 @@ export class Connections {
     const idle = [...this.#open].filter((connection) => connection.isIdle);
     if (idle.length === 0) return;
     // A starved event loop may not have read what the kernel holds for them.
-    reads.round(() => {
+    this.#serving!.reads.round(() => {
       for (const connection of idle) {
         if (connection.isIdle) connection.endIdle();
       }
@@ -182,7 +187,7 @@ export class Connections {
     onEvent({ type: "drain", connections, seconds: shutdownTimeout });
     if (connections > 0) {
       this.#emptied = Promise.withResolvers();
-      await drain({
+      await this.#serving!.drain({
         open: this.#open,
         pulse: this.#pulse,
         emptied: this.#emptied.promise,

@@ -5,6 +5,7 @@
  */
 
 import { NO_PROOF, type Reader, reads } from "../connection/read_scheduler.ts";
+import { type Alarm, threadClock } from "../faults/clock.ts";
 import { toAddress } from "../net/address.ts";
 import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
 import { eventLoopTurn, pause } from "../util/async.ts";
@@ -38,12 +39,17 @@ export class Datagrams implements Reader {
   readonly #socket: Deno.DatagramConn;
   readonly #service: Service;
   readonly #closing = new AbortController();
-  readonly #closed = new AbortController();
   readonly #buffer = new Uint8Array(MAX_DATAGRAM);
-  /** Settles when all datagrams have gone back that wait. */
-  #delayed = Promise.resolve();
+  readonly #alarms = new Set<Alarm>();
+  /**
+   * When the last delayed datagram of each sender goes back: none overtakes
+   * another of its sender, and none waits for those of others.
+   */
+  readonly #due = new Map<string, number>();
   #delayedBytes = 0;
   #delayedDatagrams = 0;
+  /** Called when the last of them has gone back. */
+  #onLastSent = () => {};
   #count = 0;
   /** Bytes that may still be received: bounded once it shuts down. */
   #budget = Infinity;
@@ -75,7 +81,7 @@ export class Datagrams implements Reader {
       over.abort();
     }
     this.#closing.abort();
-    this.#closed.abort();
+    for (const alarm of this.#alarms) alarm.cancel();
     this.#socket.close();
     await this.#served.promise;
   }
@@ -83,7 +89,8 @@ export class Datagrams implements Reader {
   async #drain(): Promise<void> {
     await this.#receiveArrived();
     this.#closing.abort();
-    await this.#delayed;
+    if (this.#delayedDatagrams === 0) return;
+    await new Promise<void>((resolve) => this.#onLastSent = resolve);
   }
 
   /** Receives until a round has proven that the kernel held nothing more. */
@@ -161,26 +168,18 @@ export class Datagrams implements Reader {
     if (!fits) return;
     this.#delayedBytes += bytes.length;
     this.#delayedDatagrams++;
-    const due = performance.now() + delay * 1000;
-    // One after the other, so that order holds.
-    this.#delayed = this.#delayed
-      .then(() => this.#until(due))
-      .then(() => this.#send(bytes, source))
-      .then(() => {
-        this.#delayedBytes -= bytes.length;
-        this.#delayedDatagrams--;
-      });
-  }
-
-  /**
-   * Waits until `due`, in milliseconds. Whole ones: a timer rounds down. None at
-   * all for what is due: it would hold up all datagrams behind it.
-   */
-  async #until(due: number): Promise<void> {
-    const { signal } = this.#closed;
-    for (let left; !signal.aborted && (left = due - performance.now()) > 0;) {
-      await pause(Math.ceil(left), signal);
-    }
+    const sender = `${source.hostname} ${source.port}`;
+    const last = this.#due.get(sender) ?? 0;
+    const due = Math.max(performance.now() + delay * 1000, last);
+    this.#due.set(sender, due);
+    const alarm = threadClock.at(due, async () => {
+      this.#alarms.delete(alarm);
+      if (this.#due.get(sender) === due) this.#due.delete(sender);
+      await this.#send(bytes, source);
+      this.#delayedBytes -= bytes.length;
+      if (--this.#delayedDatagrams === 0) this.#onLastSent();
+    });
+    this.#alarms.add(alarm);
   }
 
   /** Sends; that a datagram cannot be sent ends nothing. */

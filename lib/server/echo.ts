@@ -6,11 +6,11 @@
 
 import type { Connection, Handler } from "../connection/connection.ts";
 import { LineStream } from "../lines/line_stream.ts";
-import {
-  type EchoServerOptions,
-  type ListenerSettings,
-  resolve,
+import type {
+  EchoServerOptions,
+  ListenerSettings,
 } from "../options/options.ts";
+import { checkEach, OPTIONS } from "../options/schema.ts";
 
 /** A handler that knows which connection of its listener it serves. */
 export type NumberedHandler = (
@@ -27,8 +27,8 @@ export type NumberedHandler = (
 export type EchoOptions = Pick<EchoServerOptions, "mode" | "maxLineLength">;
 
 /**
- * Makes the handler that gives back what a client sends: RFC 862, by lines or
- * raw.
+ * Makes a handler that sends back what a client sends (RFC 862), by whole lines or
+ * as it comes.
  *
  * @example Echo to all but one
  * ```ts
@@ -42,14 +42,14 @@ export type EchoOptions = Pick<EchoServerOptions, "mode" | "maxLineLength">;
  * await using server = await EchoServer.start({ port: 0, handler });
  * ```
  *
- * @param options By lines or raw, and how long a line may be.
+ * @param options By whole lines or raw, and how much of a line is held.
  * @returns A handler for `EchoServer.start()`.
- * @throws {RangeError} If `maxLineLength` is out of its range.
- * @throws {TypeError} If `mode` is none of its words.
+ * @throws {RangeError} If `maxLineLength` is not in its range.
+ * @throws {TypeError} If `mode` is not one of the allowed strings.
  */
 export function echo(options: EchoOptions = {}): Handler {
-  const [listener] = resolve(options).listeners;
-  return echoOf(listener!);
+  const { mode, maxLineLength } = OPTIONS;
+  return echoOf(checkEach({ mode, maxLineLength }, options));
 }
 
 /** The same for settings that are checked. */

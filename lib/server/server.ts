@@ -14,7 +14,13 @@ import {
 } from "../options/options.ts";
 import { deferred, untilSettledOrAborted } from "../util/async.ts";
 import { type AsyncClosable, observe, startAdmin } from "./admin.ts";
-import { bindAll, type Bound, closeAll, type PortSharing } from "./bind.ts";
+import {
+  announce,
+  bindAll,
+  type Bound,
+  closeAll,
+  type PortSharing,
+} from "./bind.ts";
 import { Connections } from "./connections.ts";
 import type { Datagrams } from "./datagrams.ts";
 import { prepare } from "./prepare.ts";
@@ -38,7 +44,8 @@ interface ServerParts extends TreeParts {
 }
 
 /**
- * An echo server: listeners, a loop that accepts for each, and the connections.
+ * An echo server: listeners, an accept loop for each, and the connections. It
+ * handles no signals: that is up to the program.
  *
  * @example Start, use, stop
  * ```ts
@@ -55,17 +62,18 @@ interface ServerParts extends TreeParts {
  * ```
  */
 export class EchoServer {
-  /** The address of its first listener, with the real port. */
+  /** The address of the first listener, with the real port. */
   readonly addr: Address;
   /**
-   * The addresses of all listeners, in the order in which they were given; a
-   * name that means several addresses has several.
+   * The addresses of all listeners, in the order in which they were given. A name
+   * that means several addresses has several, and TLS is `tcp` here: which is
+   * which, the `listening` events say.
    */
   readonly addrs: readonly Address[];
   /**
-   * Resolves when the server has been shut down. Rejects if accepting fails,
-   * other than by a client or for want of descriptors or memory; open
-   * connections are still served then.
+   * Resolves when the server has been shut down. Rejects if accepting fails for a
+   * reason other than a client or a lack of descriptors or memory. Then it has
+   * stopped listening, and open connections are still served.
    */
   readonly finished: Promise<void>;
   /**
@@ -94,7 +102,6 @@ export class EchoServer {
     this.addr = this.addrs[0]!;
     this.finished = this.#finish.promise;
     this.#start(datagrams);
-    connections.ready = true;
   }
 
   /**
@@ -103,17 +110,26 @@ export class EchoServer {
    * @param options A port, or options. Without it: port 1050 on all IPv4
    * addresses.
    * @returns The server, listening.
-   * @throws {RangeError} If an option is no number of its range.
-   * @throws {TypeError} If another option is of the wrong kind.
+   * @throws {RangeError} If a numeric option is not a number in its range.
+   * @throws {TypeError} If another option is wrong, `admin` and URLs included, or
+   * options exclude or need each other.
    * @throws {Deno.errors.AddrInUse} If a port or socket is taken.
    * @throws {Deno.errors.AddrNotAvailable} If an address is not one of this
    * machine.
    * @throws {Deno.errors.PermissionDenied} If the system does not allow the
    * port.
-   * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or
-   * `--allow-read` and `--allow-write` for a Unix socket.
-   * @throws {Error} If the host's name means no address, the certificate cannot
-   * be used, or the system fails.
+   * @throws {Deno.errors.AlreadyExists} If a file that is not a socket has the path
+   * of a Unix socket.
+   * @throws {Deno.errors.NotFound} If there is no such directory for a Unix
+   * socket.
+   * @throws {Deno.errors.InvalidData} If the certificate or its key cannot be used.
+   * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`; for UDP
+   * it must be for all addresses, and a Unix socket with a path needs
+   * `--allow-read` and `--allow-write` too.
+   * @throws {Deno.errors.NotSupported} If Deno was not given `--unstable-net` (or
+   * `"unstable": ["net"]` in `deno.json`), which UDP needs, or is too old for TLS.
+   * @throws {Error} If the host's name is not valid or does not resolve, or the
+   * system fails.
    */
   static async start(
     options: number | EchoServerOptions = {},
@@ -141,10 +157,17 @@ export class EchoServer {
   ): Promise<EchoServer> {
     const bound = await bindAll(settings, sharing);
     try {
+      // Whoever asks the admin server is told of every listener.
+      if (settings.admin) await connections.addServices(bound);
+      announce(bound, settings.onEvent);
+      connections.ready = true;
+      // What serves them takes as long to load as all before: clients wait in
+      // the backlog meanwhile.
       await connections.addServices(bound);
       const datagrams = await datagramsFor(settings);
       return new EchoServer({ settings, bound, connections, admin, datagrams });
     } catch (error) {
+      connections.ready = false;
       closeAll(bound);
       throw error;
     }
@@ -196,11 +219,14 @@ export class EchoServer {
   }
 
   /**
-   * Stops listening and drains the connections: each may finish its line and
-   * gets all that had arrived for it, for `shutdownTimeout` seconds. After its
-   * FIN a client has two seconds to send its own. Can be called more than once.
+   * Stops listening and drains the connections: each may finish its line, and all
+   * that had arrived goes back, for `shutdownTimeout` seconds. After our FIN a
+   * client has two seconds to send its own. Can be called more than once.
    *
-   * @returns Settles when no connection is left. A handler that runs on after
+   * A handler must not await it: its own connection would be waited for, until
+   * the deadline.
+   *
+   * @returns Resolves when no connection is left. A handler that runs on after
    * its connection was closed is not waited for.
    */
   async shutdown(): Promise<void> {
@@ -215,12 +241,8 @@ export class EchoServer {
     await this.shutdown();
   }
 
-  /** Announces every listener, and serves it. */
+  /** Serves every listener. */
   #start(UdpServer: typeof Datagrams | undefined): void {
-    const { onEvent } = this.#settings;
-    for (const { addr, name } of this.#bound) {
-      onEvent({ type: "listening", addr, listener: name });
-    }
     for (const [index, { settings, socket }] of this.#bound.entries()) {
       if (!socket) continue;
       const service = this.connections.services[index]!;

@@ -9,12 +9,12 @@ import type { Address } from "../net/address.ts";
 /**
  * How the server ended a connection. `drained`: in a shutdown, with nothing left
  * to give back. `deadline`: in a shutdown, when its time was up. `idle`: after
- * the idle time-out.
+ * the idle timeout.
  */
 export type Verdict = "drained" | "deadline" | "idle";
 
 /**
- * How a connection ended. `closed`: its handler was done, for the default one
+ * How a connection ended. `closed`: its handler was done; the built-in echo is
  * after the client's FIN. `reset`: by the client or the network. `failed`: its
  * handler threw something else.
  */
@@ -23,18 +23,18 @@ export type Ending = "closed" | "reset" | "failed" | Verdict;
 /**
  * Why a connection was not served. `access`: the client's address is not
  * allowed. `per_address`: its address has as many connections as it may have.
- * `proxy`: the PROXY header is wrong, late or missing. `handshake`: no TLS
- * handshake in time.
+ * `proxy`: the PROXY header is wrong, late or missing, or the peer is not a
+ * proxy. `handshake`: the TLS handshake failed, or was not done in time.
  */
 export type RejectReason = "access" | "per_address" | "proxy" | "handshake";
 
-/** The server listens. One for each address. */
+/** The server listens. One for each address, also after a restart. */
 export interface ListeningEvent {
   /** Tells the events apart. */
   type: "listening";
   /** Where, with the real port. */
   addr: Address;
-  /** The listener's name: scheme and address, as `tcp://127.0.0.1:1050`. */
+  /** The listener's name: scheme and address, such as `tls://127.0.0.1:1050`. */
   listener: string;
 }
 
@@ -44,15 +44,18 @@ export interface ConnectionEvent {
   type: "connection";
   /** The name of the listener that it came from. */
   listener: string;
-  /** Its number, from 1 on each listener. */
+  /**
+   * Its number: each listener counts its connections from 1, rejected ones too.
+   * With workers each thread counts its own.
+   */
   connection: number;
   /** The client's address: what a PROXY header says, or else the peer's. */
   remoteAddr: Address;
   /** The peer's address, if a PROXY header named another client. */
   peerAddr?: Address;
-  /** Bytes received. */
+  /** Bytes received; a PROXY header and what TLS adds are not counted. */
   bytesIn: number;
-  /** Bytes sent. */
+  /** Bytes sent; a greeting and what TLS adds are not counted. */
   bytesOut: number;
   /** How long it lasted, to the millisecond. */
   seconds: number;
@@ -79,20 +82,20 @@ export interface RejectedEvent {
 }
 
 /**
- * The limit of connections is reached, and further clients wait in the backlog;
- * or that is over. Told once an episode.
+ * The limit of connections has been reached, and further clients wait in the
+ * backlog; or there has been room again for a second.
  */
 export interface LimitEvent {
   /** Tells the events apart. */
   type: "limit";
-  /** Whether it is reached, or over. */
+  /** Whether it has been reached, or is over. */
   reached: boolean;
   /** The limit: connections served at once. */
   connections: number;
 }
 
 /**
- * Descriptors, memory for sockets, or threads for workers have run out: told
+ * Descriptors, memory for sockets, or threads for workers have run out. Told
  * once, and not again until there has been no shortage for a second.
  */
 export interface ShortageEvent {
@@ -102,7 +105,11 @@ export interface ShortageEvent {
   code: string;
 }
 
-/** A child of the supervisor has ended and is started again. */
+/**
+ * A child of an {@linkcode EchoSupervisor} has ended and is started again: the
+ * server if accepting failed for a reason other than a client or a shortage, a
+ * worker if anything in its thread failed.
+ */
 export interface RestartEvent {
   /** Tells the events apart. */
   type: "restart";
@@ -122,11 +129,11 @@ export interface DrainEvent {
   seconds: number;
 }
 
-/** What has been served. */
+/** What has been served since the start. */
 export interface Totals {
   /** Connections served. */
   connections: number;
-  /** Clients that had gone before they were accepted. */
+  /** Clients that disconnected before they were accepted. */
   passedOver: number;
   /** Bytes received. */
   bytesIn: number;
@@ -146,7 +153,10 @@ export interface StopEvent extends Totals {
   type: "stop";
 }
 
-/** How a running server is, told when somebody asked for it. */
+/**
+ * How a running server is. The program tells this at SIGUSR1; no server does by
+ * itself.
+ */
 export interface StateEvent extends Totals {
   /** Tells the events apart. */
   type: "state";
@@ -158,42 +168,66 @@ export interface StateEvent extends Totals {
   since: string;
 }
 
-/** A certificate was made at the start, signed by itself. */
+/**
+ * The certificate that TLS is served with: one that was made at the start, signed
+ * by itself, or the one that was given. Only of that the rest is told.
+ */
 export interface CertificateEvent {
   /** Tells the events apart. */
   type: "certificate";
-  /** The SHA-256 of it, in hex digits. */
+  /** Its SHA-256 fingerprint: 64 hex digits, as `probe()` takes them. */
   fingerprint: string;
+  /** The names and addresses that it is for, joined by commas. */
+  names?: string;
+  /** When it becomes valid, as RFC 3339 writes it, in UTC. */
+  validFrom?: string;
+  /** When it expires. */
+  validTo?: string;
+  /** Whether it was valid at the start. */
+  valid?: boolean;
 }
 
-/** Which seed the faults of a listener are drawn from. */
+/** A listener has faults. Told before the first `listening` event. */
+export interface FaultsEvent {
+  /** Tells the events apart. */
+  type: "faults";
+  /** The listener's name. */
+  listener: string;
+  /** Which, such as `latency 0.08 s, corrupt 0.01`. */
+  faults: string;
+}
+
+/**
+ * The seed of a listener's faults, where none was given and it was drawn. Told
+ * before the first `listening` event, for each address.
+ */
 export interface SeedEvent {
   /** Tells the events apart. */
   type: "seed";
-  /** The listener's name. */
+  /** The listener's name, with the real port. */
   listener: string;
-  /** A whole number; the same one gives the same faults again. */
+  /** Give it as `seed` to have the same faults again. */
   seed: number;
 }
 
-/** Health, metrics and the live page can be asked for. */
+/** Health, metrics and the live page are served. */
 export interface AdminEvent {
   /** Tells the events apart. */
   type: "admin";
-  /** Where, for instance `http://127.0.0.1:9090`. */
+  /** Where, with the real port, for instance `http://127.0.0.1:9090`. */
   url: string;
 }
 
 /**
- * The terminal hung up, but no terminal was there at the start: the program goes
- * on. No server tells this, but the program.
+ * SIGHUP came, but there was no terminal at the start: the program goes on. The
+ * program tells this, no server does.
  */
 export interface HangupEvent {
   /** Tells the events apart. */
   type: "hangup";
 }
 
-/** The address to listen on is not to be had, but another one does instead. */
+/** The address to listen on is not available; another one takes its place. */
 export interface FallbackEvent {
   /** Tells the events apart. */
   type: "fallback";
@@ -204,8 +238,8 @@ export interface FallbackEvent {
 }
 
 /**
- * Lines of the log were lost since nobody took them in time, or nobody could.
- * No server tells this, but the log itself.
+ * Lines of the log were lost because they could not be written in time. The
+ * program's log tells this, no server does.
  */
 export interface DroppedEvent {
   /** Tells the events apart. */
@@ -215,8 +249,8 @@ export interface DroppedEvent {
 }
 
 /**
- * The program could not start, or cannot go on. No server tells this: its
- * `start()` and `finished` reject, and who runs it may want a line in the log.
+ * The program could not start, or cannot go on. The program tells this; of a
+ * server, `start()` and `finished` reject.
  */
 export interface FailureEvent {
   /** Tells the events apart. */
@@ -240,6 +274,7 @@ export type ServerEvent =
   | StopEvent
   | StateEvent
   | CertificateEvent
+  | FaultsEvent
   | SeedEvent
   | AdminEvent
   | HangupEvent

@@ -5,9 +5,10 @@
  */
 
 import { type Address, showAddress } from "../net/address.ts";
-import { checkFunction, checkWord } from "../util/check.ts";
+import { checkFunction, checkObject, checkWord } from "../util/check.ts";
 import { escapeControls } from "../util/text.ts";
 import type {
+  CertificateEvent,
   ConnectionEvent,
   DrainEvent,
   LimitEvent,
@@ -20,7 +21,7 @@ import type {
 export type LogFormat = "text" | "json";
 
 /**
- * How much is said. `quiet`: warnings and errors. `normal`: also where the
+ * How much is logged. `quiet`: warnings and errors. `normal`: also where the
  * server listens, its drain and its totals. `verbose`: also each connection that
  * ends or is rejected.
  */
@@ -35,16 +36,16 @@ export interface LoggerOptions {
    */
   format?: LogFormat;
   /**
-   * How much is said.
+   * How much is logged.
    *
    * @default {"normal"}
    */
   verbosity?: Verbosity;
   /**
-   * Takes each line, without an LF. If it throws, or its promise rejects, a
+   * Called with each line, without an LF. If it throws, or its promise rejects, a
    * server goes on: see its `onEvent`. The default writes synchronously: while
-   * standard error is a pipe that is full or a terminal that is stopped, the
-   * whole program waits, servers too.
+   * standard error is a full pipe or a stopped terminal, the whole program waits,
+   * servers too.
    *
    * @default {console.error}
    */
@@ -71,7 +72,7 @@ const VERBOSITIES = Object.keys(SAID) as Verbosity[];
 export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
 
 /**
- * Makes a listener for a server's events that writes one line for each.
+ * Makes a function for `onEvent` that logs each event in one line.
  *
  * A line of text has the time, the level (`error`, `warning`, `info` or `debug`)
  * and a message. A line of JSON is an object of `time`, `level`, `event` (its
@@ -87,8 +88,8 @@ export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
  * await using server = await EchoServer.start({ port: 0, onEvent });
  * ```
  *
- * @param options How the lines look, how many there are, and where they go.
- * @returns What `onEvent` of a server takes.
+ * @param options How the lines look, how much is logged, and where to.
+ * @returns For the option `onEvent` of a server.
  * @throws {TypeError} If an option is of the wrong kind.
  */
 export function logger(
@@ -99,7 +100,7 @@ export function logger(
     verbosity = "normal",
     write = console.error,
     now = Date.now,
-  } = options;
+  } = checkObject("options", options);
   checkWord("format", format, LOG_FORMATS);
   checkWord("verbosity", verbosity, VERBOSITIES);
   checkFunction("write", write);
@@ -130,6 +131,8 @@ function levelOf(event: ServerEvent): Level {
       return event.ending === "failed" ? "warning" : "debug";
     case "rejected":
       return "debug";
+    case "certificate":
+      return event.valid === false ? "warning" : "info";
     default:
       return "info";
   }
@@ -159,7 +162,9 @@ function messageOf(event: ServerEvent): string {
     case "state":
       return stateOf(event);
     case "certificate":
-      return `self-signed certificate made, SHA-256 ${event.fingerprint}`;
+      return certificateOf(event);
+    case "faults":
+      return `faults of ${event.listener}: ${event.faults}`;
     case "seed":
       return `faults of ${event.listener} have seed ${event.seed}`;
     case "admin":
@@ -198,9 +203,18 @@ function clientOf(
 function limitOf({ reached, connections }: LimitEvent): string {
   const limit = plural(connections, "connection");
   return reached
-    ? `serving ${limit} (--max-connections), ` +
-      "further clients wait: raise --max-connections"
-    : `serving fewer than ${limit} again`;
+    ? `${limit} open, other clients wait: raise --max-connections`
+    : `fewer than ${limit} open again`;
+}
+
+function certificateOf(event: CertificateEvent): string {
+  const { names, validFrom = "", validTo = "", valid, fingerprint } = event;
+  const hash = `SHA-256 ${fingerprint}`;
+  if (names === undefined) return `self-signed certificate made, ${hash}`;
+  const [first, last] = [validFrom.slice(0, 10), validTo.slice(0, 10)];
+  return valid
+    ? `certificate for ${names}, valid until ${last}, ${hash}`
+    : `certificate for ${names} is only valid from ${first} to ${last}, ${hash}`;
 }
 
 function shortageOf(code: string): string {

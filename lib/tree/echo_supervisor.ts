@@ -16,6 +16,7 @@ import { prepare } from "../server/prepare.ts";
 import type { EchoServer } from "../server/server.ts";
 import { totalsOf } from "../telemetry/snapshot.ts";
 import { untilAborted, untilSettledOrAborted } from "../util/async.ts";
+import { show } from "../util/check.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
 import type { Branch } from "./branch.ts";
@@ -33,8 +34,8 @@ const DRAIN_MARGIN = 2;
  * a temporary child, the others are permanent.
  *
  * After more than three restarts within five seconds it gives up: connections
- * are drained, then `finished` rejects. `drain` and `stop` are told once, whatever
- * the number of workers.
+ * are drained, then `finished` rejects. The events `drain` and `stop` come once,
+ * whatever the number of workers.
  *
  * ```text
  *   one thread                      workers: 2
@@ -58,7 +59,7 @@ const DRAIN_MARGIN = 2;
 export class EchoSupervisor {
   /** The address of the first listener, with the real port. */
   readonly addr: Address;
-  /** The addresses of all listeners, in the order in which they were given. */
+  /** The addresses of all listeners, as `EchoServer` has them. */
   readonly addrs: readonly Address[];
   /** Resolves when the tree has been shut down; rejects when it gave up. */
   readonly finished: Promise<void>;
@@ -86,32 +87,32 @@ export class EchoSupervisor {
   /**
    * Starts the tree.
    *
-   * @param Server The class of the server: `EchoServer`. Workers have their own.
+   * @param Server The class of the server: `EchoServer`.
    * @param options A port, or options. Without it: port 1050 on all IPv4
    * addresses.
    * @returns The tree, listening.
-   * @throws {RangeError} If a number is out of its range, or there are more
-   * workers than connections.
-   * @throws {TypeError} If an option is of the wrong kind, or there is a
-   * handler and more than one worker.
-   * @throws {Deno.errors.AddrInUse} If the port is taken.
-   * @throws {Deno.errors.AddrNotAvailable} If the address is not one of this
-   * machine.
-   * @throws {Deno.errors.PermissionDenied} If the system does not allow the
-   * port.
-   * @throws {Deno.errors.NotCapable} If Deno was not given `--allow-net`, or
-   * may not load the code of workers: that takes `--allow-read`, or if this
-   * module came over HTTP `--allow-import`.
+   * @throws {RangeError} If a numeric option is not a number in its range, or
+   * there are more workers than connections.
+   * @throws {TypeError} If another option is wrong, or there is a handler and more
+   * than one worker.
+   * @throws {Deno.errors.NotCapable} If Deno may not load the code of workers: that
+   * takes `--allow-read` or, if this module came over HTTP, `--allow-import`.
    * @throws {Deno.errors.NotSupported} If the system cannot share a port among
-   * workers, or Deno was not given `--unstable-net`.
+   * workers, or Deno was not given `--unstable-net` (or `"unstable": ["net"]` in
+   * `deno.json`).
    * @throws {Error} If there are too few descriptors or threads for so many
-   * workers.
+   * workers; and whatever `EchoServer.start()` throws.
    */
   // deno-lint-ignore require-await -- errors reject, they are not thrown
   static async start(
     Server: typeof EchoServer,
     options: number | EchoSupervisorOptions = {},
   ): Promise<EchoSupervisor> {
+    if (typeof Server?.startWith !== "function") {
+      throw new TypeError(
+        `Server must be the class EchoServer, not ${show(Server)}`,
+      );
+    }
     return EchoSupervisor.startWith(Server, resolve(options));
   }
 
@@ -171,7 +172,7 @@ export class EchoSupervisor {
    * Stops listening and drains the connections, as `EchoServer.shutdown()`
    * does. Can be called more than once.
    *
-   * @returns Settles when no connection is left.
+   * @returns Resolves when no connection is left.
    */
   async shutdown(): Promise<void> {
     await this.#supervisor.shutdown();

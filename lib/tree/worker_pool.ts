@@ -7,7 +7,7 @@
 
 import type { Settings } from "../options/options.ts";
 import { type Observed, startAdmin } from "../server/admin.ts";
-import { type Bound, findFree } from "../server/bind.ts";
+import { announce, type Bound, findFree } from "../server/bind.ts";
 import {
   type Counters,
   type ListenerSnapshot,
@@ -93,9 +93,7 @@ export async function superviseWorkers(
     await admin?.close();
     throw error;
   }
-  for (const { addr, name } of bound) {
-    settings.onEvent({ type: "listening", addr, listener: name });
-  }
+  announce(bound, settings.onEvent);
   for (let index = 0; index < settings.workers; index++) {
     supervisor.startChild({
       id: nameOf(index),

@@ -24,9 +24,16 @@ export function inRange(
     (fraction || Number.isInteger(value));
 }
 
-/** A range as a phrase: `a whole number from 1 to 10`. */
-export function describeRange({ min, max, fraction }: Range): string {
-  const kind = fraction ? "number" : "whole number";
+/**
+ * A range as a phrase: `a whole number from 1 to 10`, or with a unit `a whole
+ * number of seconds from 1 to 10`.
+ */
+export function describeRange(
+  { min, max, fraction }: Range,
+  unit?: string,
+): string {
+  const number = fraction ? "number" : "whole number";
+  const kind = unit === undefined ? number : `${number} of ${unit}`;
   return max === undefined
     ? `a ${kind} from ${min}`
     : `a ${kind} from ${min} to ${max}`;
@@ -81,6 +88,37 @@ export function checkWord<T extends string>(
   if (words.includes(value)) return value;
   throw new TypeError(
     `${name} must be ${describeChoice(words)}, not ${show(value)}`,
+  );
+}
+
+/**
+ * Gives `value` back if it is an object, and no array.
+ *
+ * @throws {TypeError} If it is not; the message names the setting.
+ */
+export function checkObject<T>(name: string, value: T): T {
+  if (isObject(value)) return value;
+  throw new TypeError(`${name} must be an object, not ${show(value)}`);
+}
+
+/** Whether `value` is an object, and no array. */
+export function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Gives `value` back if it is of the class.
+ *
+ * @throws {TypeError} If it is not; the message names the setting.
+ */
+export function checkInstance<T>(
+  name: string,
+  value: T,
+  Class: abstract new (...args: never[]) => unknown,
+): T {
+  if (value instanceof Class) return value;
+  throw new TypeError(
+    `${name} must be of type ${Class.name}, not ${show(value)}`,
   );
 }
 

@@ -51,8 +51,8 @@ const HANDLER: ProxyHandler<Lazy<object>> = {
 };
 
 /** A stream as it looks while it is piped: locked. */
-export function lockedReadable(): ReadableStream<Uint8Array> {
-  const stream = new ReadableStream<Uint8Array>();
+export function lockedReadable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>();
   stream.getReader();
   return stream;
 }

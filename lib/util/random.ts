@@ -9,6 +9,9 @@ import { checkNumber, type Range } from "./check.ts";
 /** Which seeds there are. */
 export const SEEDS: Range = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
+/** Which numbers a connection can have. */
+const CONNECTIONS: Range = { min: 1, max: Number.MAX_SAFE_INTEGER };
+
 /** Draws a seed for somebody who has given none. */
 export function drawSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -17,6 +20,22 @@ export function drawSeed(): number {
 /** Gives `seed` back if it is one, and draws one if there is none. */
 export function seedOf(seed: number | undefined): number {
   return seed === undefined ? drawSeed() : checkNumber("seed", seed, SEEDS);
+}
+
+/**
+ * What the draws for one connection depend on.
+ *
+ * @param purpose Keeps draws for different purposes apart.
+ * @param seed Drawn if there is none.
+ * @throws {RangeError} If a number is out of its range.
+ */
+export function keyOf(
+  purpose: string,
+  seed: number | undefined,
+  connection: number,
+): number {
+  checkNumber("connection", connection, CONNECTIONS);
+  return hash(purpose, seedOf(seed), connection);
 }
 
 /**

@@ -6,7 +6,13 @@
  */
 
 import { deferred, eventLoopTurn } from "./async.ts";
-import { checkFunction, checkNumber, checkWord } from "./check.ts";
+import {
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkWord,
+  show,
+} from "./check.ts";
 import { reasonOf } from "./text.ts";
 
 /**
@@ -29,16 +35,15 @@ const RESTARTS_PER_TURN = 8;
 /** What a {@linkcode Supervisor} runs. */
 export interface ChildSpec {
   /**
-   * The child's name, which no other child that is alive has. Only a temporary
-   * child can do without one.
+   * The child's name, unique among those that are alive. Only a temporary child
+   * can do without one.
    */
   id?: string;
   /** When it is started again. */
   restart: Restart;
   /**
    * The child itself: it lives until the promise settles, and should end soon
-   * after `signal` aborts. To throw, to reject and to return are ends of the
-   * same kind.
+   * after `signal` aborts. Throwing is the same as rejecting.
    */
   run: (signal: AbortSignal) => Promise<void>;
 }
@@ -65,8 +70,8 @@ export interface SupervisorOptions {
    */
   shutdownTimeout?: number;
   /**
-   * Called when a child has ended and will be started again at once. What it
-   * throws nobody can catch, and it ends the process.
+   * Called when a child has ended and will be started again at once. If it throws,
+   * that is an unhandled rejection, which ends the process.
    *
    * @default {() => undefined}
    */
@@ -119,7 +124,7 @@ export class Supervisor {
   /**
    * Settles when the supervisor has stopped: resolves after {@linkcode
    * Supervisor.shutdown}, rejects when it gave up, with an error that names the
-   * child and bears its failure as `cause`.
+   * child and has its failure as `cause`.
    */
   readonly finished: Promise<void>;
 
@@ -145,8 +150,8 @@ export class Supervisor {
    *
    * @param options How many restarts are too many, and how long to wait for
    * children that are stopped.
-   * @throws {RangeError} If `maxRestarts` is no whole number from 0,
-   * `maxSeconds` no number above 0, or `shutdownTimeout` no number from 0.
+   * @throws {RangeError} If `maxRestarts` is not a whole number from 0,
+   * `maxSeconds` not a number above 0, or `shutdownTimeout` not a number from 0.
    * @throws {TypeError} If another option is of the wrong kind.
    */
   constructor(options: SupervisorOptions = {}) {
@@ -156,7 +161,7 @@ export class Supervisor {
       shutdownTimeout: 5,
       onRestart: () => {},
       now: () => performance.now() / 1000,
-      ...options,
+      ...checkObject("options", options),
     };
     const { maxRestarts, maxSeconds, shutdownTimeout } = this.#options;
     checkNumber("maxRestarts", maxRestarts, { min: 0 });
@@ -173,11 +178,11 @@ export class Supervisor {
    * @param spec What to run, under which name, and when to start it again.
    * @throws {Error} If the supervisor has stopped, or a child of that id is
    * alive.
-   * @throws {TypeError} If `restart` is none of its words, `run` is no function,
-   * or a child that is not temporary has no id.
+   * @throws {TypeError} If `restart` is not one of the allowed strings, `run` is
+   * not a function, or a child that is not temporary has no id.
    */
   startChild(spec: ChildSpec): void {
-    const { id, restart } = spec;
+    const { id, restart } = checkObject("spec", spec);
     checkWord("restart", restart, RESTARTS);
     checkFunction("run", spec.run);
     const name = id === undefined ? "a child" : `child "${id}"`;
@@ -203,11 +208,11 @@ export class Supervisor {
 
   /**
    * Stops every child and waits until they have ended, or until
-   * `shutdownTimeout`: temporary children all together and first, then the
-   * others one by one, the youngest first. When the time is up the rest are told
-   * to end too, but not waited for. Can be called more than once.
+   * `shutdownTimeout`: temporary children first and all together, then the others
+   * one by one, the youngest first. When the time is up, the rest are told to end
+   * too, but not waited for. Can be called more than once.
    *
-   * @returns Settles when that is done, and never rejects.
+   * @returns Resolves when that is done; never rejects.
    */
   async shutdown(): Promise<void> {
     if (!this.#stopping) {
@@ -345,6 +350,6 @@ export class Supervisor {
 function checkPositive(name: string, value: unknown): void {
   if (typeof value === "number" && value > 0) return;
   throw new RangeError(
-    `${name} must be a number above 0, not ${Deno.inspect(value)}`,
+    `${name} must be a number above 0, not ${show(value)}`,
   );
 }

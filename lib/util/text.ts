@@ -15,6 +15,11 @@ export function reasonOf(error: unknown): string {
   }
 }
 
+/** The same, without what only a programmer understands. */
+export function plainReasonOf(error: unknown): string {
+  return reasonOf(error).replace(/ \(os error \d+\).*/s, "");
+}
+
 /** Nothing that comes from outside may end a line, or steer a terminal. */
 export function escapeControls(text: string): string {
   // deno-lint-ignore no-control-regex -- they are what is looked for

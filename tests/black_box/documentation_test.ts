@@ -5,17 +5,24 @@
  */
 
 import assert from "node:assert/strict";
-import { help } from "../../lib/cli/help.ts";
+import { metrics } from "../../lib/admin/metrics.ts";
+import { help, probeHelp } from "../../lib/cli/help.ts";
 import { READ_BUFFER } from "../../lib/lines/line_buffer.ts";
-import { probe } from "../../lib/mod.ts";
+import { probe, type ServerEvent } from "../../lib/mod.ts";
 import { OPTIONS, type Table } from "../../lib/options/schema.ts";
-import { ENDINGS, REJECT_REASONS } from "../../lib/telemetry/counters.ts";
+import {
+  Counters,
+  ENDINGS,
+  REJECT_REASONS,
+} from "../../lib/telemetry/counters.ts";
+import { logger } from "../../lib/telemetry/logger.ts";
 import {
   accepting,
   has,
   runSection,
   sectionsOf,
 } from "../support/documented.ts";
+import { EVERY_EVENT } from "../support/every_event.ts";
 import { checkManifests } from "../support/manifest.ts";
 import { freePort } from "../support/ports.ts";
 import {
@@ -44,11 +51,24 @@ async function filesBelow(folder: string, end: string): Promise<string[]> {
   return files.sort();
 }
 
+/**
+ * The rows of the table under a sentence or heading, without its head: the cells
+ * of each.
+ */
+function rows(page: string, before: string): string[][] {
+  const [, table] = page.split(before)[1]!.split(/\n\n(?=\|)/);
+  return table!.split("\n\n")[0]!.split("\n").slice(2)
+    .map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
 /** The first cell of each row of the table under a sentence or heading. */
 function firstCells(page: string, before: string): string[] {
-  const [, table] = page.split(before)[1]!.split(/\n\n(?=\|)/);
-  return [...table!.split("\n\n")[0]!.matchAll(/^\| `(\S+)`/gm)]
-    .map(([, cell]) => cell!);
+  return rows(page, before).map(([first]) => coded(first!)[0]!);
+}
+
+/** What a text has between backticks. */
+function coded(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
 }
 
 /** A block of the kind that its first line names. */
@@ -58,8 +78,11 @@ function block(page: string, kind: string): string {
   return text.split("```")[0]!;
 }
 
-programTest("the README shows the help page as it is", async () => {
-  assert.ok((await read("README.md")).includes(help().trimEnd()));
+programTest("the README shows the help pages as they are", async () => {
+  const page = await read("README.md");
+  for (const shown of [help(), probeHelp()]) {
+    assert.ok(page.includes(`\n${shown.trimEnd()}\n`));
+  }
 });
 
 const readme = PROGRAM ? await read("README.md") : "";
@@ -80,6 +103,85 @@ programTest(
   },
 );
 
+programTest("the README explains every metric", async () => {
+  const listeners = [{
+    listener: "tcp://127.0.0.1:1050",
+    ...new Counters().snapshot(),
+  }];
+  const text = metrics(
+    { name: "echo", version: "1.2.3" },
+    { listeners, restarts: 0 },
+  );
+  const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+  assert.deepEqual(firstCells(await read("README.md"), "### Metrics"), names);
+});
+
+programTest(
+  "the README explains every event of the log, and every key",
+  async () => {
+    const [, section] = (await read("README.md")).split("### The log");
+    const events = rows(section!, "and these:");
+    assert.deepEqual(
+      events.map(([event]) => coded(event!)[0]).sort(),
+      Object.keys(EVERY_EVENT).sort(),
+    );
+    const used = new Set<string>();
+    for (const [event, level, , keys] of events) {
+      const [type] = coded(event!) as [keyof typeof EVERY_EVENT];
+      const logged = asLogged(EVERY_EVENT[type]);
+      assert.equal(level!.split(",")[0], logged.level, type);
+      assert.deepEqual(coded(keys!).sort(), logged.keys, type);
+      for (const key of logged.keys) used.add(key);
+    }
+    const explained = rows(section!, "| `failure`")
+      .flatMap(([keys]) => coded(keys!));
+    assert.deepEqual(explained.sort(), [...used].sort());
+  },
+);
+
+/** The level of an event in a JSON log, and the keys that not all have. */
+function asLogged(event: ServerEvent): { level: string; keys: string[] } {
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  logger({ format: "json", verbosity: "verbose", write })(event);
+  const { time: _, level, event: __, message: ___, ...rest } = JSON.parse(
+    lines[0]!,
+  );
+  return { level, keys: Object.keys(rest).sort() };
+}
+
+programTest("the README explains the keys of /connections", async () => {
+  await using server = await Program.listening(["--admin", "0"]);
+  const [, admin] = await server.saw(/admin listening on (\S+)/);
+  using connection = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: server.port,
+  });
+  await connection.write(new TextEncoder().encode("\n"));
+  await connection.read(new Uint8Array(1));
+  const { connections: [open] } = await (await fetch(`${admin}/connections`))
+    .json();
+  assert.deepEqual(
+    rows(readme, "### Open connections").flatMap(([keys]) => coded(keys!)),
+    Object.keys(open),
+  );
+});
+
+programTest("the README explains the greeting", async () => {
+  const [, section] = readme.split("### See whether");
+  await using server = await Program.listening(["--greeting"]);
+  using connection = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: server.port,
+  });
+  await connection.closeWrite();
+  const greeting = await new Response(connection.readable).json();
+  assert.deepEqual(
+    firstCells(section!, "```text"),
+    Object.keys(greeting),
+  );
+});
+
 programTest(
   "the README shows and explains every key of the probe's JSON",
   async () => {
@@ -99,15 +201,18 @@ programTest(
 
 programTest("the limits in SECURITY are those of the code", async () => {
   const page = await read(".github/SECURITY.md");
-  const rows = page.matchAll(/^\| .* \| `--([a-z-]+)` +\| ([\d,]+)/gm);
+  const rows = page.matchAll(
+    /^\| .* \| `--([a-z-]+)` +\| ([\d,]+|none)/gm,
+  );
   let count = 0;
-  for (const [, option, number] of rows) {
+  for (const [, option, limit] of rows) {
     const name = option!.replace(
       /-./g,
       ([, letter]) => letter!.toUpperCase(),
     );
     const byDefault = (OPTIONS as Table)[name]?.default;
-    assert.equal(number, byDefault?.toLocaleString("en"), option);
+    const shown = byDefault === 0 ? "none" : byDefault?.toLocaleString("en");
+    assert.equal(limit, shown, option);
     count++;
   }
   assert.equal(count, 6);
@@ -145,15 +250,29 @@ programTest(
   async () => {
     const pages = ["README.md", ...await filesBelow(".github/", ".md")];
     for (const page of pages) {
-      const links = (await read(page)).matchAll(/\]\((?!https?:|#)([^)#]+)/g);
-      for (const [, link] of links) {
-        await Deno.stat(new URL(link!, new URL(page, root))).catch(() => {
-          throw new Error(`${page} links to ${link}, which is not there`);
+      const links = (await read(page)).matchAll(
+        /(?:\]\(|src(?:set)?=")(?!https?:)([^)"#]*)(?:#([^)"]+))?/g,
+      );
+      for (const [, path, anchor] of links) {
+        const target = new URL(path!, new URL(page, root));
+        const text = await Deno.readTextFile(target).catch(() => {
+          throw new Error(`${page} links to ${path}, which is not there`);
         });
+        assert.ok(
+          anchor === undefined || anchorsOf(text).includes(anchor),
+          `${page} links to ${path}#${anchor}, which is not there`,
+        );
       }
     }
   },
 );
+
+/** What links to the headings of a page have behind the `#`. */
+function anchorsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!.toLowerCase().replace(/[^\w\s-]/g, "").replaceAll(" ", "-")
+  );
+}
 
 programTest(
   "every example in the documentation has the right types and works",

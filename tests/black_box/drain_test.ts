@@ -51,7 +51,7 @@ async function ended(program: Program): Promise<Ended> {
   assert.equal(end.code, 0, end.stderr);
   const log = end.stderr.trimEnd().split("\n");
   const [listening, draining, stopped, ...rest] = log
-    .filter((line) => !line.includes(" serving "));
+    .filter((line) => !line.includes("clients wait"));
   assert.match(listening!, / info listening on /);
   assert.match(draining!, / info draining \d+ connections?\b/);
   assert.match(stopped!, / info stopped: \d+ connections? served\b/);

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { chunks, joined } from "../support/chunks.ts";
 import { bytes, Client, text } from "../support/client.ts";
+import { flood } from "../support/flood.ts";
 import { Metrics } from "../support/metrics.ts";
 import { PROGRAM, Program } from "../support/program.ts";
 import { CARRIES, serveOver, STREAMS } from "../support/transports.ts";
@@ -115,6 +116,35 @@ Deno.test({
 });
 
 Deno.test({
+  name: "floods of bad ports keep nobody of the good one waiting",
+  ignore,
+}, async () => {
+  await using program = await serve([
+    "mode=line",
+    "slice=1",
+    "corrupt=1",
+    "latency=20ms&slice=4096",
+  ]);
+  const [good, ...bad] = program.addresses;
+  using _floods = new DisposableStack();
+  for (const address of bad) {
+    const port = Number(address.split(":").at(-1));
+    _floods.use(await flood({ port, clients: 7 }));
+  }
+  using client = await Client.to(good!);
+  const waits: number[] = [];
+  while (waits.length < 50) {
+    waits.push(
+      await timed(async () => {
+        assert.equal(await client.echo("line\n"), "line\n");
+      }),
+    );
+  }
+  const median = waits.sort((a, b) => a - b)[25]!;
+  assert.ok(median < 100, `half of its lines took more than ${median} ms`);
+});
+
+Deno.test({
   name: "the same seed brings the same faults, however the bytes are cut",
   ignore,
 }, async () => {
@@ -130,6 +160,8 @@ Deno.test({
     await through(first.addresses[0]!, lines),
   ];
   assert.notDeepEqual(one, two);
+
+  await first.saw(/ info faults of \S+: slice 7 bytes, corrupt 0\.1\n/);
 
   await using again = await serve([`${faults}&seed=${seed}`]);
   const address = again.addresses[0]!;

@@ -6,6 +6,7 @@
  */
 
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import net from "node:net";
 import tls from "node:tls";
 import { CERTIFICATE, certificateFiles, KEY } from "../support/certificate.ts";
@@ -89,6 +90,12 @@ Deno.test({
   using client = await Client.to(program.address);
   assert.equal(await client.echo("hello\n"), "hello\n");
   assert.doesNotMatch(program.stderr, /self-signed/);
+  const [, fingerprint] = await program.saw(
+    / info certificate for localhost, 127\.0\.0\.1, valid until 2126-11-01, SHA-256 ([0-9a-f]{64})\n/,
+  );
+  const bare = new X509Certificate(CERTIFICATE).fingerprint256
+    .replaceAll(":", "").toLowerCase();
+  assert.equal(fingerprint, bare);
 });
 
 Deno.test({

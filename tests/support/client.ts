@@ -65,7 +65,8 @@ export class Client {
 
   /** As the server sees it. */
   get localAddr(): Deno.NetAddr {
-    return this.#conn.localAddr as Deno.NetAddr;
+    // Deno's own has no prototype.
+    return { ...this.#conn.localAddr as Deno.NetAddr };
   }
 
   /** Sends all of it. */

@@ -1,10 +1,11 @@
 /**
- * What a document has for a shell: its commands, and how to run them as a
- * reader would.
+ * What a document has for a shell: its commands, how to run them as a reader
+ * would, and what it says they print.
  *
  * The words behind `sh` say what a block is: `server` runs until the next
  * heading, `exit=1` must fail, `needs=x` is skipped where the program x, or the
- * environment variable x, is missing.
+ * environment variable x, is missing. A `text` block beside them shows lines
+ * that they print.
  *
  * @module
  */
@@ -31,6 +32,8 @@ export interface Block {
 export interface Section {
   readonly title: string;
   readonly blocks: readonly Block[];
+  /** Lines that they print. */
+  readonly shown: readonly string[];
 }
 
 /** The sections of a document that have commands. */
@@ -45,27 +48,38 @@ export function sectionsOf(markdown: string): Section[] {
         needs: words!.match(/needs=(\S+)/)?.[1],
       }),
     ),
+    shown: [...part.matchAll(/^```text\n([^]*?)\n```/gm)]
+      .flatMap(([, lines]) => lines!.split("\n")),
   })).filter(({ blocks }) => blocks.length > 0);
 }
 
-/** Runs the blocks of a section, in order, on ports of its own. */
-export async function runSection({ title, blocks }: Section): Promise<void> {
+/**
+ * Runs the blocks of a section, in order, on ports of its own. Unless one of
+ * them has to be left out, they must print what the section shows.
+ */
+export async function runSection(
+  { title, blocks, shown }: Section,
+): Promise<void> {
   await using end = new AsyncDisposableStack();
   const directory = await Deno.makeTempDir();
   end.defer(() => Deno.remove(directory, { recursive: true }));
   await installEchoserver(directory);
   const portOf = otherPorts();
   const env: Record<string, string> = {};
+  const servers: Program[] = [];
+  const printed: string[] = [];
+  let complete = true;
   for (const block of blocks) {
     if (block.needs && !env[block.needs] && !await has(block.needs)) {
       console.log(`${title}: skipped, for it needs ${block.needs}`);
+      complete = false;
       continue;
     }
     const script = block.script.replace(/\b(?:10[5-9]\d|9090)\b/g, portOf);
     const command = block.server ? server(script, portOf) : script;
     const program = shell(command, directory, env);
     if (block.server) {
-      end.use(program);
+      servers.push(end.use(program));
       await ready(program, script);
       const [, fingerprint] = program.stderr.match(/SHA-256 (\w+)/) ?? [];
       if (fingerprint) env.FINGERPRINT = fingerprint;
@@ -73,8 +87,29 @@ export async function runSection({ title, blocks }: Section): Promise<void> {
       await using _ = program;
       const { code, stdout, stderr } = await program.ended();
       assert.equal(code, block.exit, `${script}\n${stdout}\n${stderr}`);
+      printed.push(stdout, stderr);
     }
   }
+  if (!complete) return;
+  for (const server of servers) {
+    server.kill();
+    const { stdout, stderr } = await server.ended();
+    printed.push(stdout, stderr);
+  }
+  const all = printed.join("\n");
+  const lines = comparable(all).split("\n");
+  for (const line of shown) {
+    assert.ok(lines.includes(comparable(line)), `${line}\n\n${all}`);
+  }
+}
+
+/** What is printed, without what is another each time. */
+function comparable(text: string): string {
+  return text
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
+    .replaceAll(/\b[\da-f]{64}\b/g, "FINGERPRINT")
+    .replaceAll(/(?<=\d):\d+\b/g, ":PORT")
+    .replaceAll(/\d+\.\d+ s\b/g, "SECONDS");
 }
 
 /** Puts the program into a directory, under the name that documents use. */
@@ -96,11 +131,12 @@ function shell(
 ): Program {
   const inClone = /\bmain\.ts\b/.test(script);
   const deno = Deno.execPath().replace(/\/[^/]*$/, "");
-  const setUp = `export PATH="${directory}:${deno}:$PATH:/usr/sbin"\n` +
+  const path = `${directory}/bin:${directory}:${deno}:$PATH:/usr/sbin`;
+  const setUp = `export PATH="${path}"\n` +
     (inClone ? "" : `cd "${directory}"\n`);
   return Program.other("bash", ["-ec", setUp + script], {
     cwd: ROOT,
-    env: { NO_COLOR: "1", ...env },
+    env: { NO_COLOR: "1", DENO_INSTALL_ROOT: directory, ...env },
   });
 }
 

@@ -11,6 +11,7 @@ import {
   ENDINGS,
   REJECT_REASONS,
 } from "../../lib/telemetry/counters.ts";
+import type { Ending } from "../../lib/telemetry/events.ts";
 import { Random } from "./random.ts";
 import deno from "../../deno.json" with { type: "json" };
 
@@ -21,6 +22,9 @@ const UDP = "udp://127.0.0.1:1050";
 
 /** How many connections are open, about. */
 const OPEN = 40;
+
+/** How connections end where nothing goes wrong. */
+const WELL: readonly Ending[] = ["closed", "closed", "closed", "idle"];
 
 /** Each call of {@linkcode FakeAdminSource.snapshot} is a second of its life. */
 export class FakeAdminSource implements AdminSource {
@@ -33,6 +37,7 @@ export class FakeAdminSource implements AdminSource {
   /** How often it was asked for a snapshot. */
   asked = 0;
 
+  readonly #trouble: boolean;
   readonly #random = new Random(1);
   readonly #counters = new Map(
     [TCP, TLS, UNIX, UDP].map((name) => [name, new Counters()]),
@@ -40,9 +45,14 @@ export class FakeAdminSource implements AdminSource {
   readonly #open: ConnectionInfo[] = [];
   #numbers = 0;
 
-  /** @param name What it is called. */
-  constructor(name = "echo-fra-1") {
+  /**
+   * @param name What it is called.
+   * @param options Whether a fault holds TLS back, a part was restarted, and
+   * connections end in every way.
+   */
+  constructor(name = "echo-fra-1", { trouble = true } = {}) {
     this.name = name;
+    this.#trouble = trouble;
     for (let i = 0; i < OPEN; i++) this.#accept(this.#random.below(4_000));
   }
 
@@ -59,7 +69,7 @@ export class FakeAdminSource implements AdminSource {
       listener,
       ...counters.snapshot(this.#movedOn(listener)),
     }));
-    return { listeners, restarts: 1 };
+    return { listeners, restarts: this.#trouble ? 1 : 0 };
   }
 
   connections(
@@ -125,8 +135,9 @@ export class FakeAdminSource implements AdminSource {
       600_000 * wave * weight * (0.8 + this.#random.below(40) / 100),
     );
     of.bytesIn += bytes;
-    // TLS is held back by a fault: it gives back at most so many a second.
-    of.bytesOut += of.listener === TLS ? Math.min(bytes, 90_000) : bytes;
+    // The fault gives back at most so many a second.
+    const heldBack = this.#trouble && of.listener === TLS;
+    of.bytesOut += heldBack ? Math.min(bytes, 90_000) : bytes;
   }
 
   #close(): void {
@@ -134,7 +145,7 @@ export class FakeAdminSource implements AdminSource {
     if (!of) return;
     const ending = this.draining
       ? "drained"
-      : this.#random.pick(["closed", "closed", "closed", ...ENDINGS] as const);
+      : this.#random.pick(this.#trouble ? [...WELL, ...ENDINGS] : WELL);
     const { bytesIn, bytesOut, seconds } = of;
     this.#counters.get(of.listener)!.close(ending, seconds, bytesIn, bytesOut);
   }

@@ -1,6 +1,6 @@
 /**
- * Draws the pictures of the README: the probe's report, measured now, and the
- * live page after five minutes of a server whose numbers move.
+ * Draws the pictures of the README: the report of its first probe, measured now,
+ * and the live page after five minutes of a server whose numbers move.
  *
  *     deno task pictures
  *
@@ -11,6 +11,7 @@
 
 import { contentSecurityPolicy, PAGE } from "../../lib/admin/page.ts";
 import { Updates } from "../../lib/admin/updates.ts";
+import { parseCommandLine } from "../../lib/cli/command.ts";
 import { parseTarget, resolveProbe } from "../../lib/probe/options.ts";
 import { runProbe } from "../../lib/probe/runner.ts";
 import { textReport } from "../../lib/probe/text_report.ts";
@@ -18,16 +19,16 @@ import { CHROMIUM, startChromium } from "../support/chromium.ts";
 import { FakeAdminSource } from "../support/fake_admin_source.ts";
 import { Program } from "../support/program.ts";
 
+const README = new URL("../../README.md", import.meta.url);
 /** Where the README has them. */
 const FOLDER = new URL("../../.github/", import.meta.url);
 
 /** Seconds that the live page shows. */
 const SHOWN = 5 * 60;
 const SCHEMES = ["light", "dark"] as const;
-/** Pixels; what is below is rows of connections. */
+/** Pixels; the picture is as high as the page. */
 const VIEWPORT = { width: 1000, height: 720 };
 
-const ADDRESS = "127.0.0.1:1050";
 const WIDTH = 80;
 
 /** Pixels of a character and of the picture's edge. */
@@ -46,15 +47,19 @@ const PAPER = "#0d1117";
 const INK = "#f0f6fc";
 
 async function drawReport(): Promise<void> {
-  await using server = Program.spawn(["--listen", `tcp://${ADDRESS}`]);
+  const [line, words] = (await Deno.readTextFile(README))
+    .match(/^deno run .* main\.ts (probe .*)$/m)!;
+  const command = await parseCommandLine(words!.split(" "));
+  if (command.name !== "probe") throw new Error(`${line} is no probe`);
+  await using server = Program.spawn([]);
   await server.saw(/listening on/);
-  const settings = resolveProbe({ connections: 5, rate: 5000, duration: 5 });
-  const result = await runProbe(parseTarget(ADDRESS), settings);
+  const target = parseTarget(command.address);
+  const settings = resolveProbe(command.options, target);
+  const result = await runProbe(target, settings);
   const report = textReport(result, settings, { width: WIDTH, colour: true });
-  const command = `$ echoserver probe -c 5 --rate 5000 -d 5 ${ADDRESS}`;
   await Deno.writeTextFile(
     new URL("probe.svg", FOLDER),
-    terminal([command, ...report.trimEnd().split("\n")]),
+    terminal([`$ ${line}`, ...report.trimEnd().split("\n")]),
   );
 }
 
@@ -107,7 +112,7 @@ async function drawPage(): Promise<void> {
     await page.goto(`http://127.0.0.1:${server.addr.port}/`);
     await page.locator('body[data-state="ready"]').waitFor();
     const path = new URL(`page-${colorScheme}.png`, FOLDER).pathname;
-    await page.screenshot({ path });
+    await page.screenshot({ path, fullPage: true });
     await page.close();
   }
   await browser.close();
@@ -137,7 +142,10 @@ async function servePage(): Promise<Deno.HttpServer<Deno.NetAddr>> {
 /** The updates of all that is shown. */
 async function updates(): Promise<string> {
   let now = 0;
-  const updates = new Updates(new FakeAdminSource(), () => now);
+  const updates = new Updates(
+    new FakeAdminSource("echo-fra-1", { trouble: false }),
+    () => now,
+  );
   let events = "";
   for (now = 1; now <= SHOWN; now++) {
     events += `data: ${JSON.stringify(await updates.next())}\n\n`;

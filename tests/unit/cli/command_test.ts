@@ -29,19 +29,31 @@ const WRONG: [args: string[], message: string][] = [
   [["-x"], 'unknown option "-x": see echoserver --help'],
   [["--no-quiet"], 'unknown option "--no-quiet": see echoserver --help'],
   [["--PORT=7"], 'unknown option "--PORT": did you mean --port?'],
-  [["--rate=7"], 'unknown option "--rate": see echoserver --help'],
+  [["--rate=7"], 'unknown option "--rate": it is a parameter of a listener: '],
+  [
+    ["--latency", "5"],
+    "unknown option \"--latency\": it is a parameter of a listener: --listen 'tcp://:1050?latency=<duration>'",
+  ],
+  [
+    ["--loss=1"],
+    "unknown option \"--loss\": it is a parameter of a listener: --listen 'udp://:1050?loss=<0..1>'",
+  ],
+  [["-c", "4"], 'unknown option "-c": it is an option of echoserver probe'],
+  [["--max-p99"], 'unknown option "--max-p99": it is an option of echoserver '],
   [["--transport", "tcp"], 'unknown option "--transport": see echoserver --h'],
   [["--__proto__"], 'unknown option "--__proto__": see echoserver --help'],
   [["7000"], 'unexpected "7000": use --port 7000'],
   [["--", "7000"], 'unexpected "7000": use --port 7000'],
   [["70000"], 'unexpected "70000": see echoserver --help'],
+  [["help"], 'unexpected "help": use --help'],
+  [["max-connections"], 'unexpected "max-connections": use --max-connections'],
   [["start"], 'unexpected "start": see echoserver --help'],
   [["prob"], 'unexpected "prob": did you mean probe?'],
   [["-q", "probe", "a:1"], 'unexpected "probe": it must come first'],
   [[""], 'unexpected "": see echoserver --help'],
   [["--port", "1", "2"], 'unexpected "2": use --port 2'],
-  [["--port"], takes("port", "and none is given")],
-  [["-p"], takes("port", "and none is given")],
+  [["--port"], takes("port", "but none was given")],
+  [["-p"], takes("port", "but none was given")],
   [["--port="], takes("port", 'not ""')],
   [["--port", ""], takes("port", 'not ""')],
   [["--port", "-1"], takes("port", 'not "-1"')],
@@ -57,6 +69,10 @@ const WRONG: [args: string[], message: string][] = [
   [["--port", "9".repeat(400)], takes("port", `not "${"9".repeat(400)}"`)],
   [["--port", "1", "--port", "x"], takes("port", 'not "x"')],
   [["--port", "--verbose"], takes("port", 'not "--verbose"')],
+  [
+    ["--max-line-length", "64k"],
+    '--max-line-length takes a whole number of bytes from 1 to 16777216, not "6',
+  ],
   [["--max-line-length", "0"], takes("max-line-length", 'not "0"')],
   [
     ["--max-line-length", "16777217"],
@@ -65,6 +81,10 @@ const WRONG: [args: string[], message: string][] = [
   [["--max-connections", "0"], takes("max-connections", 'not "0"')],
   [["--max-connections=1000001"], takes("max-connections", 'not "1000001"')],
   [["--idle-timeout", "0.5"], takes("idle-timeout", 'not "0.5"')],
+  [
+    ["--idle-timeout", "5m"],
+    '--idle-timeout takes a whole number of seconds from 0 to 86400, not "5m"',
+  ],
   [["--idle-timeout", "86401"], takes("idle-timeout", 'not "86401"')],
   [["--shutdown-timeout", "86401"], takes("shutdown-timeout", 'not "86401"')],
   [["--backlog", "0"], takes("backlog", 'not "0"')],
@@ -75,18 +95,29 @@ const WRONG: [args: string[], message: string][] = [
     ["--workers", "3", "--max-connections", "2"],
     "--workers takes at most --max-connections (2), not 3",
   ],
-  [["--host"], "--host takes an address, and none is given"],
-  [["--host="], '--host takes an address, not ""'],
-  [["--mode"], "--mode takes line or raw, and none is given"],
+  [
+    ["--host"],
+    "--host takes an address or a name without a port, but none was given",
+  ],
+  [["--host="], '--host takes an address or a name without a port, not ""'],
+  [
+    ["--host", "a\nb"],
+    '--host takes an address or a name without a port, not "a\\nb"',
+  ],
+  [
+    ["--host", "127.0.0.1:80"],
+    '--host takes an address or a name without a port, not "127.0.0.1:80"',
+  ],
+  [["--mode"], "--mode takes line or raw, but none was given"],
   [["--mode", "lines"], '--mode takes line or raw, not "lines"'],
   [["--mode", "Raw"], '--mode takes line or raw, not "Raw"'],
   [["--log-format", "xml"], '--log-format takes text or json, not "xml"'],
   [["--quiet=yes"], '--quiet takes no value, not "yes"'],
   [["--verbose="], '--verbose takes no value, not ""'],
   [["--help=all"], '--help takes no value, not "all"'],
-  [["-q", "-v"], "--quiet and --verbose exclude each other"],
-  [["-vq"], "--quiet and --verbose exclude each other"],
-  [["--listen"], `--listen takes ${LISTENER}, and none is given`],
+  [["-q", "-v"], "--quiet and --verbose cannot be combined"],
+  [["-vq"], "--quiet and --verbose cannot be combined"],
+  [["--listen"], `--listen takes ${LISTENER}, but none was given`],
   [["--listen", ""], `--listen takes ${LISTENER}, not ""`],
   [["--listen", "-v"], `--listen takes ${LISTENER}, not "-v"`],
   [["--listen", "1050"], "--listen 1050: did you mean tcp://:1050?"],
@@ -104,19 +135,27 @@ const WRONG: [args: string[], message: string][] = [
   ],
   [
     ["--listen", "tcp://:1", "--host", "::"],
-    "--listen and --host exclude each other",
+    "--listen and --host cannot be combined",
   ],
-  [["-p1", "--listen=tcp://:1"], "--listen and --port exclude each other"],
-  [["--tls-cert", "a.pem"], "--tls-cert and --tls-key need each other"],
-  [["--tls-key", "a.pem"], "--tls-cert and --tls-key need each other"],
-  [["--tls-key"], "--tls-key takes a file name, and none is given"],
+  [["-p1", "--listen=tcp://:1"], "--listen and --port cannot be combined"],
+  [["--tls-cert", "a.pem"], "--tls-cert and --tls-key must be given together"],
+  [
+    ["--tls-cert", "a.pem", "--tls-key", "b.pem"],
+    "--tls-cert and --tls-key need --listen tls://HOST:PORT",
+  ],
+  [
+    ["--tls-cert=a", "--tls-key=b", "--listen=tcp://:1"],
+    "--tls-cert and --tls-key need --listen tls://HOST:PORT",
+  ],
+  [["--tls-key", "a.pem"], "--tls-cert and --tls-key must be given together"],
+  [["--tls-key"], "--tls-key takes a file name, but none was given"],
   [["--allow", "10.0.0.0/33"], `--allow takes ${CIDRS}, not "10.0.0.0/33"`],
   [["--deny", "10.0.0.1,"], `--deny takes ${CIDRS}, not "10.0.0.1,"`],
   [["--deny", "host"], `--deny takes ${CIDRS}, not "host"`],
   [["--max-per-address=-1"], takes("max-per-address", 'not "-1"')],
   [["--max-per-address=1000001"], takes("max-per-address", 'not "1000001"')],
   [["--greeting=on"], '--greeting takes no value, not "on"'],
-  [["--name", ""], '--name takes a text of 1 to 255 characters, not ""'],
+  [["--name", ""], '--name takes 1 to 255 characters, not ""'],
   [
     ["--admin", "host"],
     "--admin takes [host:]port with a port from 0 to 65535",
@@ -129,20 +168,30 @@ const WRONG: [args: string[], message: string][] = [
     ["--admin", "65536"],
     "--admin takes [host:]port with a port from 0 to 6553",
   ],
-  [["probe"], `probe takes ${TARGETS}, and none is given`],
-  [["probe", "-c"], probeTakes("connections", "and none is given")],
+  [["probe"], `probe takes ${TARGETS}, but none was given`],
+  [["probe", "-c"], probeTakes("connections", "but none was given")],
   [
     ["probe", "host"],
     `probe takes ${TARGETS}, not "host": the port is missing`,
   ],
-  [["probe", "a:0"], `probe takes ${TARGETS}, not "a:0": nothing listens on p`],
+  [
+    ["probe", "a:0"],
+    `probe takes ${TARGETS}, not "a:0": port takes a whole number from 1 to 655`,
+  ],
+  [["probe", "1050"], `probe takes ${TARGETS}, not "1050": did you mean local`],
+  [["probe", "http://a:1"], `probe takes ${TARGETS}, not "http://a:1": unkno`],
   [["probe", ":1"], `probe takes ${TARGETS}, not ":1": the host is missing`],
   [["probe", "a:1", "b:1"], 'unexpected "b:1": probe takes one address'],
-  [["probe", "a:1", "--port"], 'unknown option "--port": see echoserver probe'],
+  [["probe", "a:1", "--port"], 'unknown option "--port": it is an option of'],
+  [["probe", "-q", "a:1"], 'unknown option "-q": it is an option of the serv'],
   [["probe", "a:1", "--coun=1"], 'unknown option "--coun": did you mean --c'],
   [["probe", "a:1", "-c", "0"], probeTakes("connections", 'not "0"')],
   [["probe", "a:1", "-d", "0"], probeTakes("duration", 'not "0"')],
   [["probe", "a:1", "-d", "1s"], probeTakes("duration", 'not "1s"')],
+  [
+    ["probe", "a:1", "--max-p99", "20ms"],
+    '--max-p99 takes a number of milliseconds from 0 to 3600000, not "20ms"',
+  ],
   [["probe", "a:1", "-n", "1.5"], probeTakes("count", 'not "1.5"')],
   [["probe", "a:1", "-r", "-1"], probeTakes("rate", 'not "-1"')],
   [["probe", "a:1", "--size", "15"], probeTakes("size", 'not "15"')],
@@ -255,8 +304,6 @@ Deno.test("parseCommandLine reads every option", async () => {
     ["--deny", "10.0.0.1"],
     ["--name", "pod 7"],
     ["--greeting"],
-    ["--tls-cert", "cert.pem"],
-    ["--tls-key", "key.pem"],
     ["--admin", "localhost:9090"],
     ["--log-format", "json"],
     ["--verbose"],
@@ -278,8 +325,6 @@ Deno.test("parseCommandLine reads every option", async () => {
       deny: ["10.0.0.1"],
       name: "pod 7",
       greeting: true,
-      tlsCertFile: "cert.pem",
-      tlsKeyFile: "key.pem",
       admin: "localhost:9090",
     },
     log: { format: "json", verbosity: "verbose" },
@@ -302,6 +347,19 @@ Deno.test("parseCommandLine takes several listeners", async () => {
       { transport: "tcp", host: "0.0.0.0", port: 7, mode: "raw" },
       { transport: "unix", path: "@a" },
     ],
+  });
+});
+
+Deno.test("parseCommandLine takes a certificate for TLS", async () => {
+  const { options } = await serve([
+    "--listen=tls://:7",
+    "--tls-cert=cert.pem",
+    "--tls-key=key.pem",
+  ]);
+  assert.deepEqual(options, {
+    listen: [{ transport: "tls", host: "0.0.0.0", port: 7 }],
+    tlsCertFile: "cert.pem",
+    tlsKeyFile: "key.pem",
   });
 });
 
@@ -448,6 +506,18 @@ for (
   );
 }
 
+programTest({
+  name: "echoserver says in one line that it cannot print, and exits 1",
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  const under = ["sh", "-c", 'exec "$0" "$@" > /dev/full'];
+  for (const args of [["--help"], ["--version"], ["probe", "--help"]]) {
+    const { code, stderr } = await run(args, { under });
+    assert.equal(code, 1);
+    assert.equal(stderr, "echoserver: Cannot print: No space left on device\n");
+  }
+});
+
 /**
  * Runs what cannot start, and gives the one line that says so, without its
  * time.
@@ -481,8 +551,14 @@ for (
       ["--host", "2001:db8::1", "--port", "0"],
       "Cannot listen on [2001:db8::1]:0: the address is not one of this machine",
     ],
-    [["--host", "a\nb"], "Cannot listen on a\\u000ab:1050: "],
-    [["--host", "no.such.host.invalid"], "Cannot listen on no.such.host.inva"],
+    [
+      ["--host", "no!host"],
+      "Cannot listen on no!host:1050: the host is not a valid name",
+    ],
+    [
+      ["--host", "no.such.invalid"],
+      "Cannot listen on no.such.invalid:1050: the name does not resolve",
+    ],
   ] as const
 ) {
   programTest(

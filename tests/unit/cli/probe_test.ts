@@ -101,7 +101,7 @@ netTest("probeCommand fails if a line is wrong", async () => {
   assert.equal(text.code, 1);
   assert.match(
     text.stdout,
-    /✘ FAILED: 1 wrong; the first: connection 1: line 7/,
+    /✘ FAILED: 1 wrong; first: connection 1: line 7/,
   );
   const json = await ran({ wrong: 7, json: true });
   assert.equal(json.code, 1);
@@ -116,9 +116,18 @@ netTest(
     assert.equal(slow.code, 1);
     assert.match(slow.stdout, /✘ FAILED: p99 is .*, above 0\.10 µs\n$/);
     const json = await ran({ maxP99: 0.0001, json: true });
-    assert.equal(JSON.parse(json.stdout).ok, false);
+    const { ok, failure } = JSON.parse(json.stdout);
+    assert.equal(ok, false);
+    assert.match(failure, /^p99 is .*, above 0\.10 µs$/);
   },
 );
+
+netTest("probeCommand takes 0 columns for a terminal of 80", async () => {
+  const options = { connections: 1, duration: 0.3, rate: 100 };
+  const { stdout, stderr } = await ran({ options, columns: 0 });
+  assert.match(stdout, /^.{60,}$/m);
+  assert.match(stderr, /p50 .* p99 .* 1 s left/);
+});
 
 netTest("probeCommand says in one line what cannot be", async () => {
   const { code, stdout, stderr } = await ran({ address: "no.such.invalid:7" });

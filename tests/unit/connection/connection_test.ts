@@ -5,7 +5,7 @@ import {
   SocketConnection,
 } from "../../../lib/connection/connection.ts";
 import { READ_BUFFER } from "../../../lib/lines/line_buffer.ts";
-import { LineStream } from "../../../lib/mod.ts";
+import { type Handler, LineStream, slice } from "../../../lib/mod.ts";
 import { Socket } from "../../../lib/connection/socket.ts";
 import type { Wire } from "../../../lib/net/transport.ts";
 import { chunks, joined, limits } from "../../support/chunks.ts";
@@ -455,7 +455,10 @@ Deno.test("SocketConnection does not share a LineStream with another", async () 
 Deno.test("SocketConnection does not fuse a subclass of LineStream", async () => {
   class Twice extends LineStream {
     override get readable() {
-      const twice = new TransformStream<Uint8Array, Uint8Array>({
+      const twice = new TransformStream<
+        Uint8Array<ArrayBuffer>,
+        Uint8Array<ArrayBuffer>
+      >({
         transform(chunk, controller) {
           controller.enqueue(chunk);
           controller.enqueue(chunk);
@@ -468,4 +471,25 @@ Deno.test("SocketConnection does not fuse a subclass of LineStream", async () =>
   const { readable, writable } = connectionOver(wire);
   await readable.pipeThrough(new Twice()).pipeTo(writable);
   assert.equal(text(wire.output), "one\none\n");
+});
+
+Deno.test("the streams of a connection fit those of the platform, by type too", async () => {
+  const wire = new MemoryWire([bytes("one\n"), bytes("two\n")]);
+  const { readable, writable } = connectionOver(wire);
+  await readable
+    .pipeThrough(new LineStream())
+    .pipeThrough(slice(3))
+    .pipeThrough(new CompressionStream("gzip"))
+    .pipeThrough(new DecompressionStream("gzip"))
+    .pipeTo(writable);
+  assert.equal(text(wire.output), "one\ntwo\n");
+});
+
+Deno.test("a handler that knows bytes of any memory is one", async () => {
+  const pipe = (from: ReadableStream<Uint8Array>, to: WritableStream) =>
+    from.pipeThrough(new TransformStream<Uint8Array, Uint8Array>()).pipeTo(to);
+  const handler: Handler = ({ readable, writable }) => pipe(readable, writable);
+  const wire = new MemoryWire([bytes("one\n")]);
+  await handler(connectionOver(wire));
+  assert.equal(text(wire.output), "one\n");
 });

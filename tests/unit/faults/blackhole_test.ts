@@ -85,6 +85,15 @@ Deno.test("blackhole fails with its input", async () => {
   assert.equal(clock.waits, false);
 });
 
+for (const elapsed of [-1, NaN, "1"]) {
+  Deno.test(`blackhole refuses ${Deno.inspect(elapsed)} s elapsed`, async () => {
+    await assert.rejects(
+      blackhole(flood().input, 1, { elapsed: elapsed as number }),
+      /^RangeError: elapsed must be a number from 0, not /,
+    );
+  });
+}
+
 Deno.test("blackhole refuses a time out of its range", async () => {
   await assert.rejects(
     blackhole(ReadableStream.from([]), -1),

@@ -83,6 +83,16 @@ Deno.test("AlarmClock wakes the others when one throws", async () => {
   assert.deepEqual(woken, [5]);
 });
 
+Deno.test("AlarmClock refuses NaN, and wakes the others", async () => {
+  const clock = new FakeClock();
+  const woken: number[] = [];
+  clock.at(5, () => woken.push(clock.now()));
+  assert.throws(() => clock.at(NaN, () => {}), RangeError);
+  clock.at(7, () => woken.push(clock.now()));
+  await clock.advance(10);
+  assert.deepEqual(woken, [5, 7]);
+});
+
 Deno.test("threadClock wakes no earlier than asked", async () => {
   for (const wait of [0, 0.3, 1.7, 5]) {
     const time = threadClock.now() + wait;

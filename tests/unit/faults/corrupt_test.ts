@@ -46,3 +46,12 @@ for (const wrong of [-0.1, 1.1, NaN, "1"]) {
     );
   });
 }
+
+for (const connection of [0, -1, 1.5, NaN, 2 ** 53, "1"]) {
+  Deno.test(`corrupt refuses connection ${Deno.inspect(connection)}`, () => {
+    assert.throws(
+      () => corrupt(0.5, { connection: connection as number }),
+      /^RangeError: connection must be a whole number from 1 to 9007199254740991, not /,
+    );
+  });
+}

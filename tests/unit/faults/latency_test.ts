@@ -223,3 +223,12 @@ for (const seconds of [-1, NaN, Infinity, 86_401, "1"]) {
     );
   });
 }
+
+for (const connection of [0, -1, 1.5, NaN, 2 ** 53, "1"]) {
+  Deno.test(`latency refuses connection ${Deno.inspect(connection)}`, () => {
+    assert.throws(
+      () => latency(1, { connection: connection as number }),
+      /^RangeError: connection must be a whole number from 1 to 9007199254740991, not /,
+    );
+  });
+}

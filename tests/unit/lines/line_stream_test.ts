@@ -162,7 +162,10 @@ Deno.test("LineStream can be subclassed", async () => {
   class Counted extends LineStream {
     chunks = 0;
     override get readable() {
-      const count = new TransformStream<Uint8Array, Uint8Array>({
+      const count = new TransformStream<
+        Uint8Array<ArrayBuffer>,
+        Uint8Array<ArrayBuffer>
+      >({
         transform: (chunk, controller) => {
           this.chunks++;
           controller.enqueue(chunk);

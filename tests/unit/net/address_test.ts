@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import fc from "fast-check";
 import {
   formatIp,
+  isHost,
   listenerName,
   parseIp,
   showAddress,
@@ -19,6 +20,12 @@ Deno.test("toAddress keeps transport, hostname and port", () => {
     const addr = { transport, hostname: "2001:db8::7", port: 1050 };
     assert.deepEqual(toAddress(addr), addr);
   }
+});
+
+Deno.test("toAddress gives plain objects, whatever it is given", () => {
+  const plain = { transport: "tcp", hostname: "192.0.2.7", port: 1050 };
+  const addr: Deno.Addr = Object.assign(Object.create(null), plain);
+  assert.deepEqual(toAddress(addr), plain);
 });
 
 Deno.test("toAddress makes IPv4-mapped addresses IPv4, in both forms", () => {
@@ -52,6 +59,29 @@ Deno.test("toAddress shows paths, abstract names and sockets without a name", ()
     );
   }
 });
+
+for (
+  const [text, can] of [
+    ["127.0.0.1", true],
+    ["::1", true],
+    ["fe80::1%eth0", true],
+    ["localhost", true],
+    ["a_b.example", true],
+    ["", false],
+    ["127.0.0.1:80", false],
+    ["localhost:80", false],
+    ["[::1]", false],
+    ["[a]", false],
+    ["a b", false],
+    ["a%b", false],
+    ["a/b", false],
+    ["me@a", false],
+  ] as const
+) {
+  Deno.test(`${JSON.stringify(text)} ${can ? "can" : "cannot"} be a host`, () => {
+    assert.equal(isHost(text), can);
+  });
+}
 
 Deno.test("toAddress throws for VSOCK", () => {
   assert.throws(

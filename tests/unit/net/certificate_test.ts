@@ -1,5 +1,6 @@
 import {
   checkCertificate,
+  factsOf,
   fingerprint,
   makeCertificate,
 } from "../../../lib/net/certificate.ts";
@@ -147,6 +148,53 @@ Deno.test("A fingerprint of no certificate is refused", async () => {
   await assert.rejects(fingerprint("nothing"), {
     message: "Cannot use the certificate: it is no PEM certificate",
   });
+});
+
+Deno.test("Checking a certificate finds version 1 of X.509", () => {
+  assert.throws(() => checkCertificate(VERSION_1, VERSION_1_KEY), {
+    message:
+      "Cannot use the certificate: it is of X.509 version 1 or 2, and must be of version 3",
+  });
+});
+
+const VERSION_1 = `-----BEGIN CERTIFICATE-----
+MIIBFzCBvQIUTzDZNEUgu/2GQ1X+0MzPYnGCm68wCgYIKoZIzj0EAwIwDjEMMAoG
+A1UEAwwDZm9vMB4XDTI2MTEyNTE5MzA0NloXDTI2MTIyNTE5MzA0NlowDjEMMAoG
+A1UEAwwDZm9vMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEDHuU1K6OY+e2oGdu
+M76C4NReyIGZI1CZ7N98tgEEDm9DVw4n7n5KmoB/2m8JfC1ZM/z2kDhBcSFbUF06
+11kZWjAKBggqhkjOPQQDAgNJADBGAiEApanluHaMv++EjlnixHWqcszlePREiB97
+O9bZo/5VwHcCIQCamMY4wDnpbja6RNZ2b8IGdhkdHfkQ++lAvSlVnHuXFw==
+-----END CERTIFICATE-----
+`;
+const VERSION_1_KEY = `-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIEdaoYgLddXaRhzwdQw3ytp8gS+ws+1bXO/fiHocYX6/oAoGCCqGSM49
+AwEHoUQDQgAEDHuU1K6OY+e2oGduM76C4NReyIGZI1CZ7N98tgEEDm9DVw4n7n5K
+moB/2m8JfC1ZM/z2kDhBcSFbUF0611kZWg==
+-----END EC PRIVATE KEY-----
+`;
+
+Deno.test("What is told of a certificate are its names and its time", async () => {
+  const made = new Date("2026-02-03T04:05:06Z");
+  const { cert } = await makeCertificate(["echo.example"], made);
+  const times = {
+    validFrom: "2026-02-03T03:05:06.000Z",
+    validTo: "2027-03-07T03:05:05.000Z",
+  };
+  const names = "localhost, 127.0.0.1, ::1, echo.example";
+  for (
+    const [now, valid] of [
+      ["2026-02-03T03:00:00Z", false],
+      ["2026-02-03T04:05:06Z", true],
+      ["2027-03-08T00:00:00Z", false],
+    ] as const
+  ) {
+    assert.deepEqual(await factsOf(cert, Date.parse(now)), {
+      names,
+      ...times,
+      valid,
+    });
+  }
+  assert.equal((await factsOf(VERSION_1)).names, "no name");
 });
 
 const ENCRYPTED = `-----BEGIN ENCRYPTED PRIVATE KEY-----

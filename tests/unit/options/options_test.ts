@@ -73,8 +73,6 @@ Deno.test("resolve reads every option", () => {
     deny: ["10.0.0.1"],
     greeting: true,
     name: "pod",
-    tlsCert: PEM,
-    tlsKey: PEM,
     admin: "[::1]:9090",
     handler,
   });
@@ -97,11 +95,19 @@ Deno.test("resolve reads every option", () => {
     allow: ["10.0.0.0/8"],
     deny: ["10.0.0.1"],
     name: "pod",
-    tlsCert: PEM,
-    tlsKey: PEM,
     admin: { host: "::1", port: 9090 },
     handler,
   });
+});
+
+Deno.test("resolve takes a certificate where there is TLS", () => {
+  const pair = { tlsCert: PEM, tlsKey: PEM };
+  for (const tls of ["tls://:0", { transport: "tls" }] as const) {
+    for (const listen of [tls, ["tcp://:0", tls]]) {
+      const { tlsCert, tlsKey } = resolved({ listen, ...pair });
+      assert.deepEqual({ tlsCert, tlsKey }, pair);
+    }
+  }
 });
 
 Deno.test("resolve ignores what it does not know", () => {
@@ -164,6 +170,17 @@ Deno.test("resolve keeps faults together, and has none where none is given", () 
   assert.deepEqual(faults({ mode: "raw", ...latency }), latency);
 });
 
+Deno.test("resolve takes no denied networks, and faults of UDP beside a handler", () => {
+  const handler = async () => {};
+  const { deny, listeners } = resolved({
+    deny: [],
+    handler,
+    listen: "udp://:1?loss=1",
+  });
+  assert.deepEqual(deny, []);
+  assert.deepEqual(listeners[0]?.faults, { loss: 1 });
+});
+
 Deno.test("resolve gives plain data, which can cross threads", () => {
   const settings = resolved({
     listen: ["tls://:1?alpn=h2&latency=1s", "unix:@a"],
@@ -185,21 +202,58 @@ const WRONG: [options: unknown, error: Error][] = [
   ],
   ["1050", type('options must be a port or an object, not "1050"')],
   [null, type("options must be a port or an object, not null")],
-  [{ host: "" }, type('host must be an address, not ""')],
-  [{ host: 7 }, type("host must be an address, not 7")],
+  [[], type("options must be a port or an object, not []")],
+  [
+    { host: "" },
+    type('host must be an address or a name without a port, not ""'),
+  ],
+  [
+    { host: 7 },
+    type("host must be an address or a name without a port, not 7"),
+  ],
+  [
+    { host: "127.0.0.1:80" },
+    type(
+      'host must be an address or a name without a port, not "127.0.0.1:80"',
+    ),
+  ],
+  [
+    { host: "[127.0.0.1]" },
+    type('host must be an address or a name without a port, not "[127.0.0.1]"'),
+  ],
   [{ mode: "lines" }, type('mode must be "line" or "raw", not "lines"')],
   [{ greeting: "on" }, type('greeting must be true or false, not "on"')],
-  [{ name: "" }, type('name must be a text of 1 to 255 characters, not ""')],
+  [{ name: "" }, type('name must be 1 to 255 characters, not ""')],
   [{ handler: "echo" }, type('handler must be a function, not "echo"')],
   [{ onEvent: null }, type("onEvent must be a function, not null")],
   [
     { allow: [] },
     type(
-      'allow must be an array of addresses or networks, such as ["10.0.0.0/8"], not []',
+      'allow must be a non-empty array of addresses or networks, such as ["10.0.0.0/8"], not []',
     ),
   ],
-  [{ tlsCert: PEM }, type("tlsCert and tlsKey need each other")],
-  [{ tlsKey: PEM }, type("tlsCert and tlsKey need each other")],
+  [
+    { deny: ["10.0.0.0/8", "10.0.0.0/33", "x"] },
+    type(
+      'deny must be an array of addresses or networks, such as ["10.0.0.0/8"], not one with "10.0.0.0/33" in it',
+    ),
+  ],
+  [
+    { handler: () => {}, listen: ["udp://:1?latency=1s", "tcp://:1?rate=1k"] },
+    type(
+      "listen[1] cannot have faults beside a handler: pipe through latency() and the like in the handler",
+    ),
+  ],
+  [{ tlsCert: PEM }, type("tlsCert and tlsKey must be given together")],
+  [
+    { tlsCert: PEM, tlsKey: PEM },
+    type("tlsCert and tlsKey need listen tls://HOST:PORT"),
+  ],
+  [
+    { tlsCert: PEM, tlsKey: PEM, listen: ["tcp://:1", { transport: "unix" }] },
+    type("tlsCert and tlsKey need listen tls://HOST:PORT"),
+  ],
+  [{ tlsKey: PEM }, type("tlsCert and tlsKey must be given together")],
   [
     { workers: 3, maxConnections: 2 },
     new RangeError("workers must be at most maxConnections (2), not 3"),
@@ -210,17 +264,17 @@ const WRONG: [options: unknown, error: Error][] = [
   ],
   [
     { listen: "tcp://:1", port: 7 },
-    type("listen and port exclude each other"),
+    type("listen and port cannot be combined"),
   ],
   [
     { listen: [{}], host: "::" },
-    type("listen and host exclude each other"),
+    type("listen and host cannot be combined"),
   ],
   [{ listen: 7 }, notListen("7")],
   [{ listen: [] }, notListen("[]")],
-  [{ listen: [7] }, notListen("[ 7 ]")],
+  [{ listen: [7] }, notListen("one with 7 in it")],
   [{ listen: null }, notListen("null")],
-  [{ listen: [["tcp://:1"]] }, notListen(`[ [ "tcp://:1" ] ]`)],
+  [{ listen: [["tcp://:1"]] }, notListen('one with [ "tcp://:1" ] in it')],
   [
     { listen: "tcp://:1?foo=1" },
     type('listen tcp://:1?foo=1: unknown parameter "foo"'),
@@ -264,7 +318,8 @@ function range(name: string, min: number, max: number, not: string) {
 }
 
 function notListen(not: string): TypeError {
-  const takes = "the URL of a listener, its options, or an array of such";
+  const takes =
+    "the URL of a listener, its options, or a non-empty array of such";
   return new TypeError(`listen must be ${takes}, not ${not}`);
 }
 

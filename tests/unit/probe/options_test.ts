@@ -151,16 +151,17 @@ for (
   const [address, why] of [
     ["", "the port is missing: write HOST:PORT"],
     ["localhost", "the port is missing: write HOST:PORT"],
-    ["1050", "the port is missing: write HOST:PORT"],
+    ["1050", "did you mean localhost:1050?"],
     [":1050", "the host is missing"],
     ["tcp://:1050", "the host is missing"],
-    ["a:0", "nothing listens on port 0"],
-    ["a:65536", 'port takes a whole number from 0 to 65535, not "65536"'],
+    ["a:0", 'port takes a whole number from 1 to 65535, not "0"'],
+    ["a:65536", 'port takes a whole number from 1 to 65535, not "65536"'],
     ["::1:80", "an IPv6 address goes in brackets, as in [::1]:1050"],
+    ["u:p@a:1", "an address has no user or password"],
     ["a:1?mode=raw", "parameters are for listeners"],
     ["unix:/a?mode=raw", "parameters are for listeners"],
     ["a\n:1", 'host takes an address or a name, not "a\\n"'],
-    [7, "it is no text"],
+    [7, "it is not a string"],
   ] as const
 ) {
   Deno.test(`parseTarget refuses ${Deno.inspect(address)}`, () => {

@@ -176,7 +176,7 @@ Deno.test({
   assert.equal(report.lines, 9);
   assert.equal(
     report.first_error,
-    "connection 1: line 3 differs from byte 20 on",
+    "connection 1: line 3 differs at byte 20",
   );
   assert.equal(report.ok, false);
 });
@@ -330,6 +330,7 @@ Deno.test({
   assert.deepEqual(report.errors, { ...NO_ERRORS, timeout: 1 });
   assert.equal(report.lines, 9);
   assert.match(report.first_error!, /line 2 had no answer within 0.3 s/);
+  assert(report.seconds >= 0.3, `${report.seconds} s`);
 });
 
 Deno.test({
@@ -400,10 +401,32 @@ Deno.test({
   assert.equal(report.lines, 10);
   assert.deepEqual(report.errors, NO_ERRORS);
   assert.equal(report.ok, true);
-  const early = await probe(nobody(), { signal: AbortSignal.abort() });
-  assert.deepEqual(early.errors, NO_ERRORS);
-  assert.equal(early.lines, 0);
 });
+
+for (const transport of ["tcp", "udp", "unix"]) {
+  for (const reconnect of [false, true]) {
+    Deno.test({
+      name:
+        `probe of ${transport} opens nothing if its signal has aborted, reconnect ${reconnect}`,
+      ignore,
+    }, async () => {
+      const original = [Deno.connect, Deno.listenDatagram] as const;
+      const opened = () => {
+        throw new Error("something was opened");
+      };
+      Deno.connect = Deno.listenDatagram = opened;
+      try {
+        const address = transport === "unix" ? "unix:a" : `${transport}://a:1`;
+        const signal = AbortSignal.abort();
+        const report = await probe(address, { signal, reconnect });
+        assert.deepEqual(report.errors, NO_ERRORS);
+        assert.equal(report.connections, 0);
+      } finally {
+        [Deno.connect, Deno.listenDatagram] = original;
+      }
+    });
+  }
+}
 
 Deno.test({
   name: "probe tells how it goes",
@@ -425,6 +448,22 @@ Deno.test({
   assert.equal(told.length, 3);
   assert(told[0]! < told[2]!);
 });
+
+for (const kind of ["throws", "rejects"]) {
+  Deno.test({
+    name: `probe rejects with what its onProgress ${kind}`,
+    ignore,
+  }, async () => {
+    await using server = await echoServer();
+    const reason = new Error("no terminal");
+    const onProgress = kind === "throws"
+      ? () => {
+        throw reason;
+      }
+      : () => Promise.reject(reason);
+    await assert.rejects(probe(server.address, { onProgress }), reason);
+  });
+}
 
 Deno.test({
   name: "probe counts the names that greet it",
@@ -460,6 +499,7 @@ Deno.test({
   await using banner = await start("Welcome\n");
   const welcome = await probe(banner.address, { ...options, greeting: true });
   assert.match(welcome.first_error!, /no greeting: it is not JSON/);
+  assert(welcome.seconds >= 0, `${welcome.seconds} s`);
   assert.equal(welcome.ok, false);
   const plain = await probe(banner.address, options);
   assert.deepEqual(plain.errors, { ...NO_ERRORS, wrong: 1 });
@@ -471,6 +511,8 @@ Deno.test({
     timeout: 0.2,
   });
   assert.deepEqual(nothing.errors, { ...NO_ERRORS, timeout: 1 });
+  assert(nothing.seconds > 0, `${nothing.seconds} s`);
+  assert.equal(nothing.lines_per_second, 0);
 });
 
 Deno.test({
@@ -493,6 +535,7 @@ Deno.test({
   assert.equal(report.target, address);
   const missing = await probe("unix:/tmp/no-such.sock", { connections: 2 });
   assert.deepEqual(missing.errors, { ...NO_ERRORS, refused: 2 });
+  assert.equal(missing.first_error, "there is no socket /tmp/no-such.sock");
 });
 
 Deno.test({

@@ -8,6 +8,15 @@ Deno.test("RateSeries gives the rate of each sample", () => {
   assert.deepEqual(series.rates(10), [100, 300]);
 });
 
+Deno.test("RateSeries adds what came after the last sample to it", () => {
+  const series = new RateSeries(0);
+  series.finish(3, 50);
+  assert.deepEqual(series.rates(10), []);
+  series.sample(0, 100);
+  series.finish(20, 200);
+  assert.deepEqual(series.rates(10), [100]);
+});
+
 Deno.test("RateSeries shows no more than it is asked for", () => {
   const series = new RateSeries(0);
   for (let i = 1; i <= 100; i++) series.sample(i, i * 100);

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { Schedule } from "../../../lib/probe/schedule.ts";
 
 function schedule(
-  options: { connections?: number; rate?: number; count?: number } = {},
+  options: {
+    connections?: number;
+    rate?: number;
+    count?: number;
+    duration?: number;
+  } = {},
 ): { schedule: Schedule; over: () => number } {
   let over = 0;
   const made = new Schedule({
@@ -47,6 +52,26 @@ Deno.test("Schedule spreads a rate evenly over its connections", () => {
   assert.deepEqual(dues, [[1000, NaN], [NaN, 1050], [1100, NaN], [NaN, 1150]]);
   made.stop();
 });
+
+for (
+  const [rate, duration, lines] of [
+    [10, 1, 10],
+    [3, 1, 3],
+    [7, 3, 21],
+    [3, 0.5, 2],
+  ] as const
+) {
+  Deno.test(`Schedule has ${lines} lines in ${duration} s at ${rate} a second`, () => {
+    const { schedule: made } = schedule({ rate, duration });
+    made.start(0);
+    const pace = made.pace(0);
+    pace.begin(0);
+    let taken = 0;
+    while (!Number.isNaN(pace.take(duration * 1000 + 500))) taken++;
+    assert.equal(taken, lines);
+    made.stop();
+  });
+}
 
 Deno.test("Schedule counts from when a line was due if the connection was busy", () => {
   const { schedule: made } = schedule({ rate: 10 });

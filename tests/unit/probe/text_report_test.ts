@@ -6,7 +6,7 @@ import { reportOf } from "../../../lib/probe/report.ts";
 import type { ProbeResult } from "../../../lib/probe/runner.ts";
 import { Tally } from "../../../lib/probe/tally.ts";
 import { textReport } from "../../../lib/probe/text_report.ts";
-import { verdictOf } from "../../../lib/probe/verdict.ts";
+import { judged, verdictOf } from "../../../lib/probe/verdict.ts";
 
 // deno-lint-ignore no-control-regex -- they are what must not be there
 const CONTROLS = /[\0-\x09\x0b-\x1f\x7f]/;
@@ -42,8 +42,9 @@ function result(
     target: "tcp://127.0.0.1:1050",
     size: 64,
     seconds: 10,
-    greeting: false,
+    greeting: tally.greetings.size > 0,
     complete,
+    aborted,
   };
   return { report: reportOf(tally, about), tally, rates, aborted };
 }
@@ -72,7 +73,7 @@ Deno.test("The text report has totals, percentiles, drawings and a verdict", () 
 
 Deno.test("The text report fits its width, and steers no terminal", () => {
   const scheduled = result({ scheduled: true }, (tally) => {
-    tally.error("wrong", "connection 1: line 7 differs from byte 12 on", 12345);
+    tally.error("wrong", "connection 1: line 7 differs at byte 12", 12345);
     tally.error("timeout", "second", 6789);
   });
   for (const width of [80, 60]) {
@@ -109,6 +110,50 @@ Deno.test("The text report of nothing is short", () => {
   assert.match(text, /✘ FAILED: no line came back: Connection refused\n$/);
 });
 
+Deno.test("The text report says that a rate was not reached", () => {
+  const options = { width: 80, colour: false };
+  const report = (rate: number, wrong = 0) => {
+    const found = result({ scheduled: true }, (tally) => {
+      tally.error("wrong", "byte 5", wrong);
+    });
+    return textReport(found, { ...SETTINGS, rate }, options);
+  };
+  assert.match(report(2000), /^Lines .*\/s; 2,000\/s was not reached$/m);
+  assert.doesNotMatch(report(100), /reached/);
+  // Lines that are wrong were sent, too.
+  assert.doesNotMatch(report(2000, 1), /reached/);
+});
+
+Deno.test("The report names who answered in the order of their names", () => {
+  const { report } = result({}, (tally) => {
+    for (const name of ["two", "one", "two", "10"]) tally.greeted(name);
+  });
+  assert.deepEqual(Object.entries(report.greetings!), [
+    ["10", 1],
+    ["one", 1],
+    ["two", 2],
+  ]);
+});
+
+Deno.test("The text report hints at what may help", () => {
+  const noAnswer = result({ lines: 0 }, (tally) => {
+    tally.error("wrong", "connection 1: a greeting came in place of line 0");
+  });
+  assert.match(
+    textReport(noAnswer, SETTINGS, { width: 80, colour: false }),
+    /in place of line 0\s+\(try --greeting\)\n$/,
+  );
+});
+
+Deno.test("What is judged says why it failed, and that it was stopped", () => {
+  const { ok, failure } = judged(result(), 5);
+  assert.deepEqual([ok, failure], [false, "p99 is 9.91 ms, above 5.00 ms"]);
+  const good = judged(result());
+  assert.equal(good.ok, true);
+  assert(!("failure" in good) && !("stopped_early" in good));
+  assert.equal(judged(result({ aborted: true })).stopped_early, true);
+});
+
 Deno.test("The verdict names errors, the limit, and what ended early", () => {
   assert.deepEqual(verdictOf(result()), {
     ok: true,
@@ -125,7 +170,7 @@ Deno.test("The verdict names errors, the limit, and what ended early", () => {
   const wrong = result({}, (tally) => tally.error("wrong", "byte 5", 3));
   assert.deepEqual(verdictOf(wrong), {
     ok: false,
-    text: "3 wrong; the first: byte 5",
+    text: "3 wrong; first: byte 5",
   });
   assert.deepEqual(verdictOf(result({ complete: false })), {
     ok: false,

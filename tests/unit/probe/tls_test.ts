@@ -67,6 +67,11 @@ Deno.test({
     message:
       `Cannot connect to ${address}: the certificate is not trusted: self-signed certificate`,
   });
+  const otherName = `tls://[::ffff:127.0.0.1]:${server.port}`;
+  await assert.rejects(
+    probe(otherName, { ...options, caCert: CERTIFICATE }),
+    /: the certificate is not trusted: it does not name ::ffff:127\.0\.0\.1$/,
+  );
   const fingerprint = "00".repeat(32);
   await assert.rejects(probe(address, { ...options, fingerprint }), {
     message: new RegExp(

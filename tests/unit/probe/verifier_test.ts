@@ -24,7 +24,10 @@ class Found implements Findings {
     this.all.push(`skipped ${number}`);
     return true;
   };
-  misordered = (number: number) => void this.all.push(`misordered ${number}`);
+  misordered = (number: number, wasLost: boolean) =>
+    void this.all.push(
+      `misordered ${number}${wasLost ? "" : ", which counts already"}`,
+    );
   unasked = (what: string) => void this.all.push(`unasked: ${what}`);
 }
 
@@ -66,7 +69,7 @@ Deno.test("Verifier says which byte of which line is changed, and goes on", () =
     const stream = joined(line(0), changed(line(1), at), line(2));
     const expected = [
       "right 0",
-      `wrong 1: line 1 differs from byte ${at} on`,
+      `wrong 1: line 1 differs at byte ${at}`,
       "right 2",
     ];
     assert.deepEqual(verify([stream]), expected);
@@ -125,25 +128,48 @@ Deno.test("Verifier counts a line once that has bytes more or fewer", () => {
   const fewer = joined(one.subarray(0, 20), one.subarray(21));
   assert.deepEqual(verify([line(0), fewer, line(2)]), [
     "right 0",
-    "wrong 1: line 1 differs from byte 20 on, 31 of 32 bytes",
+    "wrong 1: line 1 differs at byte 20, 31 of 32 bytes",
     "right 2",
   ]);
   const more = joined(one.subarray(0, 20), Uint8Array.of(1), one.subarray(20));
   assert.deepEqual(verify([line(0), more, line(2)]), [
     "right 0",
-    "wrong 1: line 1 differs from byte 20 on",
+    "wrong 1: line 1 differs at byte 20",
     "right 2",
+  ]);
+});
+
+Deno.test("Verifier counts a line once that an LF cuts in two", () => {
+  for (let at = 1; at < SIZE - 1; at++) {
+    const cut = line(1).slice();
+    cut[at] = 10;
+    assert.deepEqual(verify([line(0), cut, line(2)]), [
+      "right 0",
+      `wrong 1: line 1 differs at byte ${at}, ${at + 1} of 32 bytes`,
+      "right 2",
+    ]);
+  }
+});
+
+Deno.test("Verifier counts a line once in whose place a greeting came", () => {
+  const greeting =
+    `{"name":"a","listener":"tcp://127.0.0.1:1050","peer":"b"}\n`;
+  const found = verify([new TextEncoder().encode(greeting), line(0), line(1)]);
+  assert.deepEqual(found, [
+    "wrong 0: a greeting came in place of line 0",
+    "misordered 0, which counts already",
+    "right 1",
   ]);
 });
 
 Deno.test("Verifier tells what nobody sent", () => {
   const banner = new TextEncoder().encode("Welcome\r\n");
   assert.deepEqual(verify([banner, line(0)]), [
-    "unasked: 9 bytes that answer no line",
+    "unasked: 9 unexpected bytes",
     "right 0",
   ]);
   assert.deepEqual(verify([banner], 0), [
-    "unasked: 9 bytes that answer no line",
+    "unasked: 9 unexpected bytes",
   ]);
 });
 

@@ -7,6 +7,7 @@ import {
   EchoServer,
   type EchoServerOptions,
   type Handler,
+  type ServerEvent,
 } from "../../../lib/mod.ts";
 import { Client, connectAll, reset, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
@@ -67,6 +68,55 @@ netTest("EchoServer tells the port that it has picked", async () => {
     listener: `tcp://127.0.0.1:${server.addr.port}`,
   }]);
 });
+
+netTest(
+  "EchoServer tells faults, and each seed that it has drawn, by the listener's real name, before it listens",
+  async () => {
+    const told: ServerEvent[] = [];
+    await using server = await EchoServer.start({
+      listen: [
+        "tcp://127.0.0.1:0?corrupt=0.1",
+        "tcp://127.0.0.1:0?corrupt=0.1&seed=7",
+        "tcp://127.0.0.1:0?limit=9",
+      ],
+      onEvent: (event) => told.push(event),
+    });
+    const names = server.addrs.map(({ port }) => `tcp://127.0.0.1:${port}`);
+    assert.deepEqual(
+      told.map((event) => [event.type, "listener" in event && event.listener]),
+      [
+        ["faults", names[0]],
+        ["seed", names[0]],
+        ["faults", names[1]],
+        ["faults", names[2]],
+        ["seed", names[2]],
+        ["listening", names[0]],
+        ["listening", names[1]],
+        ["listening", names[2]],
+      ],
+    );
+  },
+);
+
+netTest(
+  "EchoServer says that a name does not resolve, or can be none",
+  async () => {
+    for (
+      const [host, cause] of [
+        ["no.such.invalid", "the name does not resolve"],
+        ["no!name", "the host is not a valid name"],
+      ] as const
+    ) {
+      for (const scheme of ["tcp", "tls"]) {
+        const shown = `${scheme === "tcp" ? "" : "tls://"}${host}:0`;
+        await assert.rejects(
+          EchoServer.start({ listen: `${scheme}://${host}:0` }),
+          { message: `Cannot listen on ${shown}: ${cause}` },
+        );
+      }
+    }
+  },
+);
 
 netTest(
   "EchoServer gives back whole lines, then the tail, then FIN",
@@ -512,7 +562,7 @@ netTest({
   assert.equal(text(await client.receiveAll()), "127.0.0.1 127.0.0.1");
   client.close();
   const { remoteAddr } = await events.saw("connection");
-  assert.deepEqual(remoteAddr, { ...client.localAddr });
+  assert.deepEqual(remoteAddr, client.localAddr);
 });
 
 function hasIpv6(): boolean {

@@ -77,6 +77,14 @@ const STATE: ServerEvent = {
   open: 1,
   since: TIME,
 };
+const CERTIFICATE: ServerEvent = {
+  type: "certificate",
+  fingerprint: "12ab",
+  names: "localhost, ::1",
+  validFrom: "2025-03-04T00:00:00.000Z",
+  validTo: "2027-01-02T12:00:00.000Z",
+  valid: true,
+};
 const FAILURE: ServerEvent = {
   type: "failure",
   reason: "Cannot listen on 127.0.0.1:80: permission denied",
@@ -135,19 +143,19 @@ for (
     ],
     [
       LIMIT,
-      "warning serving 100 connections (--max-connections), further clients wait: raise --max-connections",
+      "warning 100 connections open, other clients wait: raise --max-connections",
     ],
     [
       { ...LIMIT, connections: 1 },
-      "warning serving 1 connection (--max-connections), further clients wait: raise --max-connections",
+      "warning 1 connection open, other clients wait: raise --max-connections",
     ],
     [
       { ...LIMIT, reached: false },
-      "info serving fewer than 100 connections again",
+      "info fewer than 100 connections open again",
     ],
     [
       { ...LIMIT, connections: 1, reached: false },
-      "info serving fewer than 1 connection again",
+      "info fewer than 1 connection open again",
     ],
     [RESTART, "warning restarting server: accept failed"],
     [
@@ -191,6 +199,22 @@ for (
     [
       { type: "certificate", fingerprint: "12ab" },
       "info self-signed certificate made, SHA-256 12ab",
+    ],
+    [
+      CERTIFICATE,
+      "info certificate for localhost, ::1, valid until 2027-01-02, SHA-256 12ab",
+    ],
+    [
+      { ...CERTIFICATE, valid: false },
+      "warning certificate for localhost, ::1 is only valid from 2025-03-04 to 2027-01-02, SHA-256 12ab",
+    ],
+    [
+      {
+        type: "faults",
+        listener: "tcp://127.0.0.1:1051",
+        faults: "latency 80 s, corrupt 0.05",
+      },
+      "info faults of tcp://127.0.0.1:1051: latency 80 s, corrupt 0.05",
     ],
     [
       { type: "seed", listener: "tcp://127.0.0.1:1051", seed: 5 },

@@ -253,6 +253,26 @@ netTest(
   },
 );
 
+netTest(
+  "EchoSupervisor tells a seed that it has drawn once, also after a restart",
+  async () => {
+    using accepting = new FailingAccept();
+    const events = new Events();
+    await using tree = await EchoSupervisor.start(EchoServer, {
+      listen: "tcp://127.0.0.1:0?corrupt=1",
+      onEvent: events.hear,
+    });
+    const { port } = tree.addr;
+    using before = await Client.connect(port);
+    const changed = await before.echo("one\n");
+    accepting.failures = 1;
+    using _client = await Client.connect(port);
+    await events.saw("listening", 2);
+    assert.equal(events.of("seed").length, 1);
+    assert.notEqual(changed, "one\n");
+  },
+);
+
 netTest("EchoSupervisor gives up when accepting keeps failing", async () => {
   using accepting = new FailingAccept();
   const events = new Events();
@@ -395,6 +415,32 @@ programTest({
   const [one = 0, other = 0] = workers.served;
   assert.ok(one > 0 && other > 0);
   assert.equal(one + other, 40);
+});
+
+programTest({
+  name: "EchoSupervisor draws one seed for all workers, and tells it once",
+  ignore: !PROC,
+}, async () => {
+  const workers = new MortalWorkers();
+  const events = new Events();
+  const settings = resolve({
+    listen: "tcp://127.0.0.1:0?corrupt=0.1",
+    workers: 2,
+    onEvent: events.hear,
+  });
+  await using tree = await EchoSupervisor.startWith(
+    EchoServer,
+    settings,
+    undefined,
+    workers,
+  );
+  const [told] = events.of("seed");
+  assert.deepEqual(events.of("seed"), [told]);
+  assert.equal(told?.listener, `tcp://127.0.0.1:${tree.addr.port}`);
+  assert.deepEqual(
+    workers.settings.map(({ listeners }) => listeners[0]?.faults?.seed),
+    [told?.seed, told?.seed],
+  );
 });
 
 programTest({
