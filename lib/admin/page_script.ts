@@ -250,9 +250,9 @@ function showFigures(total) {
   showFigure("open", count(total.open), "");
   setText($("accepted"), count(total.accepted) + " accepted");
   showRate("received", total.bytesInRate);
-  setText($("received-all"), size(total.bytesIn) + " in all");
+  setText($("received-all"), size(total.bytesIn) + " in total");
   showRate("sent", total.bytesOutRate);
-  setText($("sent-all"), size(total.bytesOut) + " in all");
+  setText($("sent-all"), size(total.bytesOut) + " in total");
   const fresh = total.acceptedRate;
   showFigure("fresh", fresh === null ? "–" : count(Math.round(fresh)), "/s");
   setText($("aborted"), count(total.abortedBeforeAccept) + " gone before accept");
