@@ -347,9 +347,6 @@ export const OPTIONS = {
   }),
 };
 
-/** The name of an option in the API. */
-export type Name = keyof typeof OPTIONS;
-
 /** What comes of an option of a table once it is checked. */
 export type Resolved<T extends Table, N extends keyof T> = T[N] extends
   Option<infer _, infer R> ? R : never;

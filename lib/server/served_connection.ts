@@ -35,6 +35,7 @@ export class ServedConnection implements ChildSpec, Placed {
   readonly number: number;
   /** Whether its handler has not been called yet. */
   admitting = true;
+  /** Where it is among the open ones. */
   place = 0;
   readonly #peer: Deno.Addr;
   readonly #start = performance.now();
