@@ -7,6 +7,7 @@
 import net from "node:net";
 import { guard } from "./program.ts";
 import { CERTIFICATE } from "./certificate.ts";
+import { joined } from "./chunks.ts";
 
 /** The bytes of a text. */
 export function bytes(text: string): Uint8Array<ArrayBuffer> {
@@ -87,28 +88,29 @@ export class Client {
     }
   }
 
-  /** Receives so many bytes, as text. */
+  /** Receives so many bytes, or what came before a FIN, as text. */
   async receiveText(length: number): Promise<string> {
-    let all = "";
-    while (all.length < length) {
+    const parts: Uint8Array[] = [];
+    for (let received = 0; received < length;) {
       const part = await this.receive();
       if (part === null) break;
-      all += text(part);
+      parts.push(part);
+      received += part.length;
     }
-    return all;
+    return text(joined(parts));
   }
 
   /** Sends a text and receives as much. */
   async echo(what: string): Promise<string> {
     await this.send(what);
-    return await this.receiveText(what.length);
+    return await this.receiveText(bytes(what).length);
   }
 
   /** Receives all until the server's FIN. */
   async receiveAll(): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     for (let part; (part = await this.receive()) !== null;) parts.push(part);
-    return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+    return joined(parts);
   }
 
   /** Sends FIN. */

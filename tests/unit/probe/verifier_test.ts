@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { allocate, Payload } from "../../../lib/probe/payload.ts";
 import { type Findings, Verifier } from "../../../lib/probe/verifier.ts";
+import { joined } from "../../support/chunks.ts";
 import { changed } from "../../support/misbehaving_server.ts";
 
 const SIZE = 32;
@@ -43,12 +44,8 @@ function verify(reads: Uint8Array[], sent = 8): string[] {
   return found.all;
 }
 
-function joined(...parts: Uint8Array[]): Uint8Array {
-  return new Uint8Array(parts.flatMap((part) => [...part]));
-}
-
 Deno.test("Verifier finds all right, however the stream is cut", () => {
-  const stream = joined(line(0), line(1), line(2), line(3));
+  const stream = joined([line(0), line(1), line(2), line(3)]);
   fc.assert(fc.property(
     fc.array(fc.nat(stream.length), { maxLength: 12 }),
     (cuts) => {
@@ -66,7 +63,7 @@ Deno.test("Verifier finds all right, however the stream is cut", () => {
 
 Deno.test("Verifier says which byte of which line is changed, and goes on", () => {
   for (const at of [0, 5, 11, 12, 30, 31]) {
-    const stream = joined(line(0), changed(line(1), at), line(2));
+    const stream = joined([line(0), changed(line(1), at), line(2)]);
     const expected = [
       "right 0",
       `wrong 1: line 1 differs at byte ${at}`,
@@ -125,13 +122,17 @@ Deno.test("Verifier tells another connection's line", () => {
 
 Deno.test("Verifier counts a line once that has bytes more or fewer", () => {
   const one = line(1);
-  const fewer = joined(one.subarray(0, 20), one.subarray(21));
+  const fewer = joined([one.subarray(0, 20), one.subarray(21)]);
   assert.deepEqual(verify([line(0), fewer, line(2)]), [
     "right 0",
     "wrong 1: line 1 differs at byte 20, 31 of 32 bytes",
     "right 2",
   ]);
-  const more = joined(one.subarray(0, 20), Uint8Array.of(1), one.subarray(20));
+  const more = joined([
+    one.subarray(0, 20),
+    Uint8Array.of(1),
+    one.subarray(20),
+  ]);
   assert.deepEqual(verify([line(0), more, line(2)]), [
     "right 0",
     "wrong 1: line 1 differs at byte 20",
