@@ -96,6 +96,12 @@ export class AlarmClock implements Clock {
     };
   }
 
+  /** Takes all alarms back. */
+  cancelAll(): void {
+    for (let first; (first = this.#heap[0]);) this.#remove(first);
+    this.#arm();
+  }
+
   /**
    * Sets the timer if it would come too late. One that comes too early may stay
    * but if nothing waits: it would keep the process alive.

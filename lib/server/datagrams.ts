@@ -5,7 +5,7 @@
  */
 
 import { NO_PROOF, type Reader, reads } from "../connection/read_scheduler.ts";
-import { type Alarm, threadClock } from "../faults/clock.ts";
+import { AlarmClock } from "../faults/clock.ts";
 import { toAddress } from "../net/address.ts";
 import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
 import { eventLoopTurn, pause } from "../util/async.ts";
@@ -40,7 +40,8 @@ export class Datagrams implements Reader {
   readonly #service: Service;
   readonly #closing = new AbortController();
   readonly #buffer = new Uint8Array(MAX_DATAGRAM);
-  readonly #alarms = new Set<Alarm>();
+  /** Wakes for the delayed datagrams. */
+  readonly #clock = new AlarmClock();
   /**
    * When the last delayed datagram of each sender goes back: none overtakes
    * another of its sender, and none waits for those of others.
@@ -81,7 +82,7 @@ export class Datagrams implements Reader {
       over.abort();
     }
     this.#closing.abort();
-    for (const alarm of this.#alarms) alarm.cancel();
+    this.#clock.cancelAll();
     this.#socket.close();
     await this.#served.promise;
   }
@@ -170,16 +171,14 @@ export class Datagrams implements Reader {
     this.#delayedDatagrams++;
     const sender = `${source.hostname} ${source.port}`;
     const last = this.#due.get(sender) ?? 0;
-    const due = Math.max(performance.now() + delay * 1000, last);
+    const due = Math.max(this.#clock.now() + delay * 1000, last);
     this.#due.set(sender, due);
-    const alarm = threadClock.at(due, async () => {
-      this.#alarms.delete(alarm);
+    this.#clock.at(due, async () => {
       if (this.#due.get(sender) === due) this.#due.delete(sender);
       await this.#send(bytes, source);
       this.#delayedBytes -= bytes.length;
       if (--this.#delayedDatagrams === 0) this.#onLastSent();
     });
-    this.#alarms.add(alarm);
   }
 
   /** Sends; that a datagram cannot be sent ends nothing. */

@@ -58,6 +58,20 @@ Deno.test("AlarmClock sets its timer again for an earlier alarm", async () => {
   assert.deepEqual(woken, [10, 100]);
 });
 
+Deno.test("AlarmClock takes all alarms back at once, and goes on", async () => {
+  const clock = new FakeClock();
+  const woken: number[] = [];
+  const taken = [3, 1, 2].map((time) =>
+    clock.at(time, () => woken.push(clock.now()))
+  );
+  clock.cancelAll();
+  assert.equal(clock.waits, false);
+  clock.at(5, () => woken.push(clock.now()));
+  taken.forEach((alarm) => alarm.cancel());
+  await clock.advance(10);
+  assert.deepEqual(woken, [5]);
+});
+
 Deno.test("AlarmClock takes alarms from an alarm that goes off", async () => {
   const clock = new FakeClock();
   const woken: number[] = [];

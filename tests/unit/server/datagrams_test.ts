@@ -87,8 +87,12 @@ class FloodedSocket implements Partial<Deno.DatagramConn> {
   }
 }
 
-Deno.test("Datagrams holds a bounded number of empty ones that are delayed", async () => {
-  const server = resolve({ listen: "udp://192.0.2.1:7000?latency=3s" });
+/** Answers the datagrams of `socket`, each after `latency`. */
+async function answerLate(
+  socket: FloodedSocket,
+  latency: string,
+): Promise<Datagrams> {
+  const server = resolve({ listen: `udp://192.0.2.1:7000?latency=${latency}` });
   const [settings] = server.listeners;
   const service = await makeService(server, {
     index: 0,
@@ -100,12 +104,21 @@ Deno.test("Datagrams holds a bounded number of empty ones that are delayed", asy
     sweepSeconds: 1,
     draining: new AbortController().signal,
   });
+  return new Datagrams(socket as unknown as Deno.DatagramConn, service);
+}
+
+Deno.test("Datagrams holds a bounded number of empty ones that are delayed", async () => {
   const socket = new FloodedSocket(20_000);
-  const datagrams = new Datagrams(
-    socket as unknown as Deno.DatagramConn,
-    service,
-  );
+  const datagrams = await answerLate(socket, "3s");
   await socket.emptied;
   await datagrams.shutdown(60);
   assert.equal(socket.sent, 8192);
+});
+
+Deno.test("Datagrams leaves no timer of those that are delayed beyond the deadline", async () => {
+  const socket = new FloodedSocket(1);
+  const datagrams = await answerLate(socket, "1m");
+  await socket.emptied;
+  await datagrams.shutdown(0);
+  assert.equal(socket.sent, 0);
 });
