@@ -23,12 +23,6 @@ export interface Clock {
   at(time: number, wake: () => void): Alarm;
 }
 
-/** By which clock something waits. */
-export interface Timed {
-  /** The thread's, if there is none. */
-  readonly clock?: Clock | undefined;
-}
-
 /** What an {@linkcode AlarmClock} runs on. Times are in milliseconds. */
 export interface Timer {
   /** The time: it never goes back. */

@@ -8,13 +8,14 @@
 import { fraction, hash, seedOf } from "../util/random.ts";
 import type { Clock } from "./clock.ts";
 import { corrupt, corrupter } from "./corrupt.ts";
-import { delayOf, latency } from "./latency.ts";
+import { holdingStream, type Release } from "./holding_stream.ts";
+import { DelayLine, delayOf } from "./latency.ts";
 import { limit } from "./limit.ts";
 import { isLost } from "./loss.ts";
-import { rate } from "./rate.ts";
+import { tokenBucket } from "./rate.ts";
 import { isAffected } from "./share.ts";
 import { slice } from "./slice.ts";
-import { slowClose } from "./slow_close.ts";
+import { lateEnd } from "./slow_close.ts";
 
 /**
  * The faults of a listener: of the built-in echo, and of UDP. Times are in
@@ -87,7 +88,7 @@ export function faultStages(
   const { latency: delay = jitter > 0 ? 0 : undefined } = faults;
   if (!isAffected(seed, connection, share)) return [];
   const draws = { seed, connection };
-  const timed = clock ? { clock } : {};
+  const hold = (release: Release) => holdingStream(release, clock);
   const stages: TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>[] = [];
   const add = <T>(
     value: T | undefined,
@@ -101,10 +102,10 @@ export function faultStages(
   // last, or the stages before would undo it.
   add(faults.limit, limit);
   add(faults.corrupt, (value) => corrupt(value, draws));
-  add(delay, (value) => latency(value, { jitter, mode, ...draws, ...timed }));
-  add(faults.rate, (value) => rate(value, timed));
+  add(delay, (value) => hold(new DelayLine(value, { jitter, mode, ...draws })));
+  add(faults.rate, (value) => hold(tokenBucket(value)));
   add(faults.slice, slice);
-  add(faults.slowClose, (value) => slowClose(value, timed));
+  add(faults.slowClose, (value) => hold(lateEnd(value)));
   return stages;
 }
 

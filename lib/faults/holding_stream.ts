@@ -32,23 +32,13 @@ export interface Release {
    * @default {0}
    */
   readonly endDelay?: number;
-}
-
-/** How much a {@linkcode holdingStream} holds, and by which clock. */
-export interface HoldingOptions {
   /**
    * Bytes that wait before no more is taken. The chunk that reaches it is still
    * taken whole.
    *
    * @default {1}
    */
-  room?: number;
-  /**
-   * What it waits by.
-   *
-   * @default {threadClock}
-   */
-  clock?: Clock | undefined;
+  readonly room?: number;
 }
 
 /**
@@ -68,9 +58,9 @@ export interface HoldingOptions {
  */
 export function holdingStream(
   release: Release,
-  options: HoldingOptions = {},
+  clock: Clock = threadClock,
 ): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
-  const held = new Holding(release, options);
+  const held = new Holding(release, clock);
   const writable = new WritableStream<Uint8Array>({
     start: (controller) => held.start(controller),
     write: (chunk) => held.write(chunk),
@@ -103,10 +93,10 @@ class Holding {
   #endsAt = Infinity;
   #closed = false;
 
-  constructor(release: Release, options: HoldingOptions) {
+  constructor(release: Release, clock: Clock) {
     this.#release = release;
-    this.#room = options.room ?? 1;
-    this.#clock = options.clock ?? threadClock;
+    this.#room = release.room ?? 1;
+    this.#clock = clock;
   }
 
   start(controller: WritableStreamDefaultController): void {

@@ -12,7 +12,6 @@ import {
   type Range,
 } from "../util/check.ts";
 import { keyOf, Random } from "../util/random.ts";
-import type { Clock } from "./clock.ts";
 import { holdingStream, type Release } from "./holding_stream.ts";
 
 /** Bytes that wait in one stream before no more is taken. */
@@ -55,12 +54,6 @@ export interface LatencyOptions {
    * @default {1}
    */
   connection?: number;
-  /**
-   * What it waits by.
-   *
-   * @ignore
-   */
-  clock?: Clock;
 }
 
 /**
@@ -93,25 +86,7 @@ export function latency(
   seconds: number,
   options: LatencyOptions = {},
 ): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
-  const { jitter = 0, mode = "line", seed, connection = 1, clock } =
-    checkObject("options", options);
-  checkWord("mode", mode, DRAWS);
-  const draw = delays(seconds, jitter, seed, connection);
-  const release = new Late(draw, jitter > 0 ? mode : "constant");
-  return holdingStream(release, { room: HELD, clock });
-}
-
-/** Draws delays, in milliseconds: the same again for the same numbers. */
-function delays(
-  seconds: number,
-  jitter: number,
-  seed: number | undefined,
-  connection: number,
-): () => number {
-  checkNumber("latency", seconds, SECONDS);
-  checkNumber("jitter", jitter, SECONDS);
-  const random = new Random(keyOf("jitter", seed, connection));
-  return () => delayOf(seconds, jitter, random.next()) * 1000;
+  return holdingStream(new DelayLine(seconds, options));
 }
 
 /** The delay that a number from 0 to 1 stands for, in seconds. */
@@ -130,7 +105,10 @@ interface Group {
   next?: Group;
 }
 
-class Late implements Release {
+/** When bytes go on with a {@linkcode latency}. */
+export class DelayLine implements Release {
+  readonly room = HELD;
+  /** Draws a delay, in milliseconds. */
   readonly #draw: () => number;
   readonly #drawFor: Draw | "constant";
   /** The delay of the line that is coming. */
@@ -138,10 +116,19 @@ class Late implements Release {
   #first: Group | undefined;
   #last: Group | undefined;
 
-  constructor(draw: () => number, drawFor: Draw | "constant") {
-    this.#draw = draw;
-    this.#drawFor = drawFor;
-    this.#delay = draw();
+  /** Takes, and checks, what {@linkcode latency} does. */
+  constructor(seconds: number, options: LatencyOptions = {}) {
+    const { jitter = 0, mode = "line", seed, connection = 1 } = checkObject(
+      "options",
+      options,
+    );
+    checkWord("mode", mode, DRAWS);
+    checkNumber("latency", seconds, SECONDS);
+    checkNumber("jitter", jitter, SECONDS);
+    const random = new Random(keyOf("jitter", seed, connection));
+    this.#draw = () => delayOf(seconds, jitter, random.next()) * 1000;
+    this.#drawFor = jitter > 0 ? mode : "constant";
+    this.#delay = this.#draw();
   }
 
   arrived(chunk: Uint8Array, now: number): void {

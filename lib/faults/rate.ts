@@ -5,8 +5,7 @@
  */
 
 import { checkNumber } from "../util/check.ts";
-import type { Timed } from "./clock.ts";
-import { holdingStream } from "./holding_stream.ts";
+import { holdingStream, type Release } from "./holding_stream.ts";
 
 /** Milliseconds' worth of bytes that go on in one chunk; one byte at least. */
 const PIECE = 20;
@@ -41,23 +40,16 @@ const CREDIT = 80;
  */
 export function rate(
   bytesPerSecond: number,
-): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
-/**
- * @param timed What it waits by.
- * @ignore
- */
-export function rate(
-  bytesPerSecond: number,
-  timed: Timed,
-): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
-export function rate(
-  bytesPerSecond: number,
-  { clock }: Timed = {},
 ): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  return holdingStream(tokenBucket(bytesPerSecond));
+}
+
+/** When bytes go on at this rate. */
+export function tokenBucket(bytesPerSecond: number): Release {
   checkNumber("rate", bytesPerSecond, { min: 1 });
   // When all that has gone on would be through at this rate, in milliseconds.
   let through = -Infinity;
-  return holdingStream({
+  return {
     ready(held, now) {
       if (now < through) return 0;
       through = Math.max(through, now - CREDIT);
@@ -67,5 +59,5 @@ export function rate(
       return count;
     },
     due: () => through,
-  }, { clock });
+  };
 }

@@ -5,8 +5,7 @@
  */
 
 import { checkNumber } from "../util/check.ts";
-import type { Timed } from "./clock.ts";
-import { holdingStream } from "./holding_stream.ts";
+import { holdingStream, type Release } from "./holding_stream.ts";
 import { SECONDS } from "./latency.ts";
 
 /**
@@ -32,22 +31,12 @@ import { SECONDS } from "./latency.ts";
  */
 export function slowClose(
   seconds: number,
-): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
-/**
- * @param timed What it waits by.
- * @ignore
- */
-export function slowClose(
-  seconds: number,
-  timed: Timed,
-): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>;
-export function slowClose(
-  seconds: number,
-  { clock }: Timed = {},
 ): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  return holdingStream(lateEnd(seconds));
+}
+
+/** Lets bytes go on at once, and the end so much later. */
+export function lateEnd(seconds: number): Release {
   const endDelay = checkNumber("slowClose", seconds, SECONDS) * 1000;
-  return holdingStream({
-    ready: (held) => held,
-    endDelay,
-  }, { clock });
+  return { ready: (held) => held, endDelay };
 }

@@ -3,11 +3,12 @@ import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { corrupt, type CorruptOptions } from "../../../lib/faults/corrupt.ts";
 import { ByteQueue } from "../../../lib/faults/byte_queue.ts";
-import { latency } from "../../../lib/faults/latency.ts";
+import { holdingStream } from "../../../lib/faults/holding_stream.ts";
+import { DelayLine, latency } from "../../../lib/faults/latency.ts";
 import { limit } from "../../../lib/faults/limit.ts";
-import { rate } from "../../../lib/faults/rate.ts";
+import { rate, tokenBucket } from "../../../lib/faults/rate.ts";
 import { slice } from "../../../lib/faults/slice.ts";
-import { slowClose } from "../../../lib/faults/slow_close.ts";
+import { lateEnd, slowClose } from "../../../lib/faults/slow_close.ts";
 import { chunks, joined } from "../../support/chunks.ts";
 import { bytes } from "../../support/client.ts";
 import { FakeClock } from "./fake_clock.ts";
@@ -17,10 +18,10 @@ type Stage = TransformStream<Uint8Array, Uint8Array>;
 
 /** Every stage, such that it has something to do but to lose bytes. */
 const STAGES: Record<string, (clock: FakeClock) => Stage> = {
-  latency: (clock) => latency(60, { clock }),
-  rate: (clock) => rate(1, { clock }),
+  latency: (clock) => holdingStream(new DelayLine(60), clock),
+  rate: (clock) => holdingStream(tokenBucket(1), clock),
   slice: () => slice(1),
-  slowClose: (clock) => slowClose(60, { clock }),
+  slowClose: (clock) => holdingStream(lateEnd(60), clock),
   limit: () => limit(1000),
   corrupt: () => corrupt(0),
 };

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
-import { latency, type LatencyOptions } from "../../../lib/faults/latency.ts";
+import { holdingStream } from "../../../lib/faults/holding_stream.ts";
+import {
+  DelayLine,
+  latency,
+  type LatencyOptions,
+} from "../../../lib/faults/latency.ts";
 import { LineStream } from "../../../lib/mod.ts";
 import { chunks, joined } from "../../support/chunks.ts";
 import { bytes, text } from "../../support/client.ts";
@@ -19,7 +24,7 @@ async function timesOf(
 ): Promise<number[]> {
   const clock = new FakeClock();
   const { writer, out, done } = readStage(
-    latency(seconds, { ...options, clock }),
+    holdingStream(new DelayLine(seconds, options), clock),
     clock,
   );
   for (const chunk of input) await writer.write(chunk);
@@ -35,7 +40,10 @@ function timesOfBytes(out: Out[]): number[] {
 
 Deno.test("latency lets waits overlap and keeps the order", async () => {
   const clock = new FakeClock();
-  const { writer, out, done } = readStage(latency(0.05, { clock }), clock);
+  const { writer, out, done } = readStage(
+    holdingStream(new DelayLine(0.05), clock),
+    clock,
+  );
   for (const line of ["a\n", "b\n", "c\n"]) {
     await writer.write(bytes(line));
     await clock.advance(10);
@@ -52,7 +60,10 @@ Deno.test("latency lets waits overlap and keeps the order", async () => {
 
 Deno.test("latency gives lines together that are due together", async () => {
   const clock = new FakeClock();
-  const { writer, out } = readStage(latency(0.05, { clock }), clock);
+  const { writer, out } = readStage(
+    holdingStream(new DelayLine(0.05), clock),
+    clock,
+  );
   await writer.write(bytes("a\nb\n"));
   await writer.write(bytes("c\n"));
   await clock.advance(49.9);
@@ -64,7 +75,7 @@ Deno.test("latency gives lines together that are due together", async () => {
 
 Deno.test("latency is never shorter than asked for, by a fraction of a millisecond", async () => {
   const clock = new FakeClock();
-  const stage = latency(0.05, { clock });
+  const stage = holdingStream(new DelayLine(0.05), clock);
   await clock.advance(0.5);
   await stage.writable.getWriter().write(bytes("a\n"));
   await clock.advance(49.75);
@@ -77,7 +88,10 @@ Deno.test("latency is never shorter than asked for, by a fraction of a milliseco
 
 Deno.test("latency lets bytes go that came before the writable end closed, in their time", async () => {
   const clock = new FakeClock();
-  const { writer, out, done } = readStage(latency(2, { clock }), clock);
+  const { writer, out, done } = readStage(
+    holdingStream(new DelayLine(2), clock),
+    clock,
+  );
   await writer.write(bytes("late"));
   await clock.advance(1000);
   await writer.close();
@@ -90,7 +104,7 @@ Deno.test("latency lets bytes go that came before the writable end closed, in th
 
 Deno.test("latency takes 1 MiB that waits, and no more until some has gone", async () => {
   const clock = new FakeClock();
-  const stage = latency(1, { clock });
+  const stage = holdingStream(new DelayLine(1), clock);
   const chunk = new Uint8Array(64 * 1024);
   const taken = await fill(stage, chunk);
   assert.equal(taken, MiB);
@@ -103,7 +117,7 @@ Deno.test("latency takes 1 MiB that waits, and no more until some has gone", asy
 
 Deno.test("latency that is full frees all when its writer aborts", async () => {
   const clock = new FakeClock();
-  const stage = latency(1, { clock });
+  const stage = holdingStream(new DelayLine(1), clock);
   const writer = stage.writable.getWriter();
   const read = stage.readable.getReader().read();
   const writing = writer.write(new Uint8Array(2 * MiB));
@@ -166,7 +180,7 @@ Deno.test("latency in raw mode draws for each chunk", async () => {
   assert.equal(new Set(one).size, 1);
   const clock = new FakeClock();
   const { writer, out, done } = readStage(
-    latency(0.05, { ...options, clock }),
+    holdingStream(new DelayLine(0.05, options), clock),
     clock,
   );
   for (let i = 0; i < 10; i++) {
@@ -191,7 +205,7 @@ Deno.test("latency gives 10,000 streams one timer", async () => {
   const clock = new FakeClock();
   const stages = Array.from(
     { length: 10_000 },
-    () => readStage(latency(0.05, { clock }), clock),
+    () => readStage(holdingStream(new DelayLine(0.05), clock), clock),
   );
   for (const { writer } of stages) writer.write(bytes("x\n"));
   await clock.advance(50);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { rate } from "../../../lib/faults/rate.ts";
+import { holdingStream } from "../../../lib/faults/holding_stream.ts";
+import { rate, tokenBucket } from "../../../lib/faults/rate.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { fill, type Out, readStage } from "./stage.ts";
 
@@ -9,7 +10,7 @@ async function tenSeconds(
   chunk: number,
 ): Promise<Out[]> {
   const clock = new FakeClock();
-  const stage = rate(bytesPerSecond, { clock });
+  const stage = holdingStream(tokenBucket(bytesPerSecond), clock);
   const { writer, out, done } = readStage(stage, clock);
   let open = true;
   const writing = (async () => {
@@ -53,7 +54,10 @@ for (const chunk of [1, 64, 100_000]) {
 
 Deno.test("rate makes up for what a late thread has missed, up to 80 ms", async () => {
   const clock = new FakeClock();
-  const { writer, out, done } = readStage(rate(1000, { clock }), clock);
+  const { writer, out, done } = readStage(
+    holdingStream(tokenBucket(1000), clock),
+    clock,
+  );
   const writing = writer.write(new Uint8Array(5000));
   await clock.advance(1000);
   const before = sum(out);
@@ -73,7 +77,10 @@ Deno.test("rate makes up for what a late thread has missed, up to 80 ms", async 
 
 Deno.test("rate gives no more than 100 ms at once behind a rest", async () => {
   const clock = new FakeClock();
-  const { writer, out, done } = readStage(rate(1000, { clock }), clock);
+  const { writer, out, done } = readStage(
+    holdingStream(tokenBucket(1000), clock),
+    clock,
+  );
   await clock.advance(60_000);
   const writing = writer.write(new Uint8Array(1000));
   await clock.advance(0);
@@ -86,7 +93,7 @@ Deno.test("rate gives no more than 100 ms at once behind a rest", async () => {
 
 Deno.test("rate gives no more than 100 ms at once to a reader that was slow", async () => {
   const clock = new FakeClock();
-  const stage = rate(1000, { clock });
+  const stage = holdingStream(tokenBucket(1000), clock);
   const writer = stage.writable.getWriter();
   const writing = writer.write(new Uint8Array(50_000));
   await clock.advance(30_000);
@@ -102,7 +109,7 @@ Deno.test("rate gives no more than 100 ms at once to a reader that was slow", as
 });
 
 Deno.test("rate holds one chunk", async () => {
-  const stage = rate(1, { clock: new FakeClock() });
+  const stage = holdingStream(tokenBucket(1), new FakeClock());
   assert.equal(await fill(stage, new Uint8Array(5000)), 5000);
   await stage.readable.cancel();
 });

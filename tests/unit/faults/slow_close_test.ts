@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
-import { slowClose } from "../../../lib/faults/slow_close.ts";
+import { holdingStream } from "../../../lib/faults/holding_stream.ts";
+import { lateEnd, slowClose } from "../../../lib/faults/slow_close.ts";
 import { bytes } from "../../support/client.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { readStage, timesAndTexts } from "./stage.ts";
 
 Deno.test("slowClose lets bytes through at once, and ends later", async () => {
   const clock = new FakeClock();
-  const { writer, out, done } = readStage(slowClose(2, { clock }), clock);
+  const { writer, out, done } = readStage(
+    holdingStream(lateEnd(2), clock),
+    clock,
+  );
   let ended: number | undefined;
   done.then(() => ended = clock.now());
   await writer.write(bytes("one\n"));
