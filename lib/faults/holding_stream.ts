@@ -140,28 +140,24 @@ class Holding {
 
   /** Gives on what may go on, and asks to be woken for the rest. */
   #serve(): void {
-    if (this.#closed || this.#alarm || this.#closeIfOver()) return;
-    if (!this.#wanted || this.#bytes.length === 0) return;
+    if (this.#closed || this.#alarm) return;
+    if (this.#release.over) return this.#close();
+    if (this.#bytes.length === 0) return this.#serveEnd();
+    if (!this.#wanted) return;
     const count = this.#release.ready(this.#bytes.length, this.#clock.now());
     if (count === 0) return this.#wakeAt(this.#release.due!());
     const chunk = this.#bytes.take(count);
     this.#wanted = false;
     if (this.#bytes.length < this.#room) this.#makeRoom();
     this.output.enqueue(chunk);
-    this.#closeIfOver();
+    this.#serve();
   }
 
-  #closeIfOver(): boolean {
-    const ended = this.#bytes.length === 0 && this.#endsAt < Infinity;
-    if (ended && this.#endsAt > this.#clock.now()) {
-      this.#wakeAt(this.#endsAt);
-      return true;
-    }
-    const over = ended || this.#release.over === true;
-    if (!over) return false;
-    this.#forget();
-    this.output.close();
-    return true;
+  /** Gives on the end of the input, if that has come. */
+  #serveEnd(): void {
+    if (this.#endsAt === Infinity) return;
+    if (this.#endsAt > this.#clock.now()) this.#wakeAt(this.#endsAt);
+    else this.#close();
   }
 
   #wakeAt(time: number): void {
@@ -169,6 +165,11 @@ class Holding {
       this.#alarm = undefined;
       this.#serve();
     });
+  }
+
+  #close(): void {
+    this.#forget();
+    this.output.close();
   }
 
   #fail(reason: unknown): void {
