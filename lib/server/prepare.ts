@@ -16,18 +16,23 @@ export async function prepare(settings: Settings): Promise<Settings> {
   const { listeners, onEvent } = settings;
   const tls = listeners.filter(({ transport }) => transport === "tls");
   if (tls.length === 0) return settings;
-  const { checkCertificate, factsOf, fingerprint, makeCertificate } =
-    await import("../net/certificate.ts");
+  const { checkCertificate, factsOf, fingerprint } = await import(
+    "../net/certificate.ts"
+  );
   const { tlsCert, tlsKey } = settings;
   if (tlsCert && tlsKey) {
-    await checkCertificate(tlsCert, tlsKey);
-    const facts = await factsOf(tlsCert);
-    const hash = await fingerprint(tlsCert);
-    onEvent({ type: "certificate", fingerprint: hash, ...facts });
+    checkCertificate(tlsCert, tlsKey);
+    const facts = factsOf(tlsCert);
+    onEvent({
+      type: "certificate",
+      fingerprint: fingerprint(tlsCert),
+      ...facts,
+    });
     return settings;
   }
-  const { cert, key } = await makeCertificate(tls.map(({ host }) => host));
-  await checkCertificate(cert, key);
-  onEvent({ type: "certificate", fingerprint: await fingerprint(cert) });
+  const { makeCertificate } = await import("../net/self_signed.ts");
+  const { cert, key } = makeCertificate(tls.map(({ host }) => host));
+  checkCertificate(cert, key);
+  onEvent({ type: "certificate", fingerprint: fingerprint(cert) });
   return { ...settings, tlsCert: cert, tlsKey: key };
 }

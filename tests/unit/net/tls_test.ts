@@ -1,4 +1,4 @@
-import { makeCertificate } from "../../../lib/net/certificate.ts";
+import { makeCertificate } from "../../../lib/net/self_signed.ts";
 import { listenTls } from "../../../lib/net/tls.ts";
 import type { RawWire, Wire } from "../../../lib/net/transport.ts";
 import assert from "node:assert/strict";
@@ -23,7 +23,7 @@ const TURNS = 62;
 /** What a wire says that has been closed. */
 const CLOSED = /^(Interrupted|BadResource)/;
 
-const pair = await makeCertificate([]);
+const pair = makeCertificate([]);
 
 const OPENSSL = PROGRAM && await hasOpenssl();
 if (PROGRAM && !OPENSSL) {
