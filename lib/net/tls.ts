@@ -138,7 +138,7 @@ class TlsWire implements Wire {
   /** Plaintext that found no room there. */
   readonly #held: Uint8Array[] = [];
   /** The last write of ciphertext. */
-  #sending: Promise<unknown> | undefined;
+  #sending: Promise<number> | undefined;
   /** Whether the client has sent FIN. */
   #finished = false;
   #closed = false;
@@ -265,8 +265,11 @@ class TlsWire implements Wire {
    *
    * @returns `count`, when the kernel has taken it.
    */
-  #flush(count: number): Promise<number> {
-    return this.#enqueue(this.#engine.output(), count);
+  #flush(
+    count: number,
+    ciphertext = this.#engine.output(),
+  ): Promise<number> {
+    return this.#sending = this.#send(ciphertext, count, this.#sending);
   }
 
   /** Sends what TLS itself has to say: that it will not renegotiate. */
@@ -274,13 +277,7 @@ class TlsWire implements Wire {
     const ciphertext = this.#engine.output();
     if (ciphertext.length === 0) return;
     // If that fails, so does the next write.
-    this.#enqueue(ciphertext, 0).catch(() => {});
-  }
-
-  #enqueue(ciphertext: Uint8Array, count: number): Promise<number> {
-    const sending = this.#send(ciphertext, count, this.#sending);
-    this.#sending = sending;
-    return sending;
+    this.#flush(0, ciphertext).catch(() => {});
   }
 
   async #send(
