@@ -6,7 +6,13 @@
  * @module
  */
 
-import { type Address, formatIp, parseIp, toAddress } from "./address.ts";
+import {
+  type Address,
+  formatIp,
+  parseIp,
+  toAddress,
+  unmapped,
+} from "./address.ts";
 
 /** What a header says. */
 export type ProxyHeader =
@@ -57,7 +63,7 @@ export function parseProxyHeader(bytes: Uint8Array): ProxyParse {
 // Version 1: `PROXY TCP4 192.0.2.7 198.51.100.1 56324 443` and CRLF.
 
 function parseLine(bytes: Uint8Array): ProxyParse {
-  const text = textOf(bytes);
+  const text = String.fromCharCode(...bytes.subarray(0, MAX_LINE));
   const end = text.indexOf("\n");
   if (end >= 0) {
     if (text[end - 1] !== "\r") return { refused: "LF without CR" };
@@ -74,14 +80,6 @@ function parseLine(bytes: Uint8Array): ProxyParse {
   return wrong ? { refused: wrong } : NEED;
 }
 
-/** As much of the bytes as a line may have, a character each. */
-function textOf(bytes: Uint8Array): string {
-  let text = "";
-  const length = Math.min(bytes.length, MAX_LINE);
-  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i]!);
-  return text;
-}
-
 /** A field of the line. */
 interface Field {
   readonly name: string;
@@ -91,19 +89,8 @@ interface Field {
   readonly begins: (text: string, protocol: string) => boolean;
 }
 
-const PROTOCOLS = ["TCP4", "TCP6", "UNKNOWN"];
-
-const SIGNATURE: Field = {
-  name: "signature",
-  is: (text) => text === "PROXY",
-  begins: (text) => "PROXY".startsWith(text),
-};
-
-const PROTOCOL: Field = {
-  name: "protocol",
-  is: (text) => PROTOCOLS.includes(text),
-  begins: (text) => PROTOCOLS.some((protocol) => protocol.startsWith(text)),
-};
+const SIGNATURE = oneOf("signature", ["PROXY"]);
+const PROTOCOL = oneOf("protocol", ["TCP4", "TCP6", "UNKNOWN"]);
 
 /** One of these completes each text that an IP address can begin with. */
 const REST_OF_ADDRESS = [
@@ -132,6 +119,14 @@ const PORT: Field = {
   is: (text) => /^(0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 65_535,
   begins: (text) => text === "" || PORT.is(text, ""),
 };
+
+function oneOf(name: string, words: readonly string[]): Field {
+  return {
+    name,
+    is: (text) => words.includes(text),
+    begins: (text) => words.some((word) => word.startsWith(text)),
+  };
+}
 
 const FIELDS = [SIGNATURE, PROTOCOL, ADDRESS, ADDRESS, PORT, PORT];
 
@@ -177,7 +172,7 @@ function endpoint(
   ip: number[],
   port: number,
 ): Address {
-  return toAddress({ transport, hostname: formatIp(ip), port });
+  return { transport, hostname: formatIp(unmapped(ip)), port };
 }
 
 // Version 2:
@@ -257,12 +252,12 @@ function endpointsOf(header: Uint8Array): ProxyHeader {
     command: "proxy",
     source: endpoint(
       transport,
-      bytesOf(header, FIXED_LENGTH, size),
+      [...header.subarray(FIXED_LENGTH, destination)],
       readUint16(header, ports),
     ),
     destination: endpoint(
       transport,
-      bytesOf(header, destination, size),
+      [...header.subarray(destination, ports)],
       readUint16(header, ports + 2),
     ),
   };
@@ -317,12 +312,6 @@ function crcOfByte(_: unknown, byte: number): number {
     crc = crc >>> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
   }
   return crc;
-}
-
-function bytesOf(header: Uint8Array, at: number, size: number): number[] {
-  const bytes: number[] = [];
-  for (let i = 0; i < size; i++) bytes.push(header[at + i]!);
-  return bytes;
 }
 
 function readUint16(bytes: Uint8Array, at: number): number {
