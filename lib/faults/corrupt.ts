@@ -9,7 +9,7 @@ import { keyOf, Random } from "../util/random.ts";
 import { checkChunk } from "./chunk.ts";
 
 /** Which probabilities there are. */
-export const PROBABILITY: Range = { min: 0, max: 1, fraction: true };
+const PROBABILITY: Range = { min: 0, max: 1, fraction: true };
 
 /** Options of {@linkcode corrupt}. */
 export interface CorruptOptions {
