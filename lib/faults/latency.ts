@@ -20,11 +20,6 @@ export const HELD = 1024 * 1024;
 /** Seconds that a fault may last. */
 export const SECONDS: Range = { min: 0, max: 86_400, fraction: true };
 
-/** What jitter is drawn for. */
-type Draw = "line" | "raw";
-
-const DRAWS: readonly Draw[] = ["line", "raw"];
-
 /** Options of {@linkcode latency}. */
 export interface LatencyOptions {
   /**
@@ -110,8 +105,9 @@ export class DelayLine implements Release {
   readonly room = HELD;
   /** Draws a delay, in milliseconds. */
   readonly #draw: () => number;
-  readonly #drawFor: Draw | "constant";
-  /** The delay of the line that is coming. */
+  /** Whether the lines of one chunk may have different delays. */
+  readonly #perLine: boolean;
+  /** The delay of the next line or chunk. */
   #delay: number;
   #first: Group | undefined;
   #last: Group | undefined;
@@ -122,19 +118,19 @@ export class DelayLine implements Release {
       "options",
       options,
     );
-    checkWord("mode", mode, DRAWS);
+    checkWord("mode", mode, ["line", "raw"]);
     checkNumber("latency", seconds, SECONDS);
     checkNumber("jitter", jitter, SECONDS);
     const random = new Random(keyOf("jitter", seed, connection));
     this.#draw = () => delayOf(seconds, jitter, random.next()) * 1000;
-    this.#drawFor = jitter > 0 ? mode : "constant";
+    this.#perLine = jitter > 0 && mode === "line";
     this.#delay = this.#draw();
   }
 
   arrived(chunk: Uint8Array, now: number): void {
-    if (this.#drawFor === "line") return this.#lines(chunk, now);
+    if (this.#perLine) return this.#lines(chunk, now);
     this.#hold(chunk.length, now + this.#delay);
-    if (this.#drawFor === "raw") this.#delay = this.#draw();
+    this.#delay = this.#draw();
   }
 
   ready(_held: number, now: number): number {
