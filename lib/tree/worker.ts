@@ -76,9 +76,10 @@ async function answer(id: number, limit: number): Promise<void> {
   report({ type: "snapshot", id, open, listeners: connections.snapshots() });
 }
 
-/** Hears an event of the server: what all workers have in common is reported. */
+/** Reports an event of the server, unless the tree tells it for all workers. */
 function hear(event: ServerEvent): void {
   switch (event.type) {
+    case "faults":
     case "listening":
       return;
     case "drain":
