@@ -90,6 +90,15 @@ export class WorkerHandle {
     return report;
   }
 
+  /** Ends the thread at once, and with it its connections. */
+  terminate(): void {
+    this.#ended = true;
+    this.#thread.terminate();
+    this.#finished.resolve();
+    this.#draining.resolve(0);
+    for (const resolve of this.#snapshots.values()) resolve();
+  }
+
   #order(order: Order): void {
     this.#thread.postMessage(order);
   }
@@ -106,30 +115,16 @@ export class WorkerHandle {
       case "snapshot":
         return this.#snapshots.get(report.id)?.(report);
       case "stopped":
-        this.#terminate();
-        return this.#finished.resolve();
+        return this.terminate();
       case "failed":
         return this.#die(report.reason);
     }
   }
 
-  /** Ends the thread at once, and with it its connections. */
-  terminate(): void {
-    this.#terminate();
-    this.#finished.resolve();
-  }
-
-  #terminate(): void {
-    this.#ended = true;
-    this.#thread.terminate();
-    this.#draining.resolve(0);
-    for (const resolve of this.#snapshots.values()) resolve();
-  }
-
   #die(reason: string): void {
-    this.#terminate();
     const error = new Error(reason);
     this.#listening.reject(error);
     this.#finished.reject(error);
+    this.terminate();
   }
 }
