@@ -18,7 +18,11 @@ import {
   type NamedSnapshot,
   totalsOf,
 } from "../telemetry/snapshot.ts";
-import { pause, untilSettledOrAborted } from "../util/async.ts";
+import {
+  pause,
+  untilSettledOrAborted,
+  untilSettledOrLate,
+} from "../util/async.ts";
 import type { Supervisor } from "../util/supervisor.ts";
 import type { Branch } from "./branch.ts";
 import { counterMemory, countersIn, type WorkerSettings } from "./messages.ts";
@@ -317,14 +321,11 @@ export class WorkerPool {
     this.#stopping.abort();
     const workers = [...this.#alive.values()];
     for (const worker of workers) worker.drain();
-    const over = new AbortController();
-    const stopped = Promise.allSettled(workers.map(({ finished }) => finished));
     const { shutdownTimeout } = this.#settings;
-    await Promise.race([
-      stopped,
-      pause((shutdownTimeout + STOP_MARGIN) * 1000, over.signal),
-    ]);
-    over.abort();
+    await untilSettledOrLate(
+      Promise.allSettled(workers.map(({ finished }) => finished)),
+      (shutdownTimeout + STOP_MARGIN) * 1000,
+    );
     for (const worker of workers) worker.terminate();
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { deferred, eventLoopTurn } from "./async.ts";
+import { deferred, eventLoopTurn, pause } from "./async.ts";
 import {
   checkFunction,
   checkNumber,
@@ -24,7 +24,7 @@ export type Restart = "permanent" | "transient" | "temporary";
 const RESTARTS: readonly Restart[] = ["permanent", "transient", "temporary"];
 
 /** The longest time, in milliseconds, that a timer can be set to: 24 days. */
-const FOREVER = 2 ** 31 - 1;
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Restarts within one turn of the event loop: a child that ends as soon as it
@@ -328,11 +328,11 @@ export class Supervisor {
    */
   async #stop(): Promise<void> {
     this.#stopping = true;
-    const { promise: timedOut, resolve } = Promise.withResolvers<void>();
     const { shutdownTimeout } = this.#options;
-    const timer = setTimeout(
-      resolve,
-      Math.min(shutdownTimeout * 1000, FOREVER),
+    const stopped = new AbortController();
+    const timedOut = pause(
+      Math.min(shutdownTimeout * 1000, LONGEST_TIMER),
+      stopped.signal,
     );
     this.#temporaries.abort();
     if (this.#temporaryCount > 0) {
@@ -343,7 +343,7 @@ export class Supervisor {
       abort.abort();
       await Promise.race([timedOut, ended.promise]);
     }
-    clearTimeout(timer);
+    stopped.abort();
   }
 }
 
