@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isHost } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import {
   describeChoice,
@@ -264,10 +265,11 @@ export function endpoint(
   const takes =
     `[host:]port with a port from ${port.min} to ${port.max}, such as 9090 or 127.0.0.1:9090`;
   const resolve = (text: string) => {
-    const { bracketed, name, digits } = ENDPOINT.exec(text)?.groups ?? {};
+    const { written, digits } = ENDPOINT.exec(text)?.groups ?? {};
+    const host = written === undefined ? defaultHost : hostOf(written);
     const number = Number(digits ?? NaN);
-    if (!inRange(number, port)) return undefined;
-    return { host: bracketed ?? name ?? defaultHost, port: number };
+    if (host === undefined || !inRange(number, port)) return undefined;
+    return { host, port: number };
   };
   return {
     option: unlikeOption({
@@ -349,6 +351,12 @@ export function callback<F extends (...args: any[]) => unknown>(): Kind<F> {
   };
 }
 
+/** A host as it is written: `[::1]` and `::1` are the same. */
+export function hostOf(text: string): string | undefined {
+  const host = text.replace(/^\[(.+:.*)\]$/, "$1");
+  return isHost(host) ? host : undefined;
+}
+
 /** Whether the text is an IPv4 or IPv6 address, or a network of either. */
 export function checkCidr(text: string): boolean {
   try {
@@ -366,8 +374,7 @@ export function byteLength(text: string): number {
 
 const WHOLE = /^(?<digits>[0-9]+)(?<unit>[a-zA-Z]*)$/;
 const DECIMAL = /^(?<digits>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?<unit>[a-zA-Z]*)$/;
-const ENDPOINT =
-  /^(?:(?:\[(?<bracketed>[^\[\]]+)\]|(?<name>[^:\[\]\s]+)):)?(?<digits>[0-9]+)$/;
+const ENDPOINT = /^(?:(?<written>\[.*\]|[^:]*):)?(?<digits>[0-9]+)$/;
 
 function isListener(given: unknown): given is string | object {
   return typeof given === "string" || isObject(given);

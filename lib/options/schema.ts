@@ -8,7 +8,6 @@
 
 import type { Handler } from "../connection/connection.ts";
 import { DEFAULT_LINE_LIMIT, LINE_LIMIT } from "../lines/line_buffer.ts";
-import { isHost } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import { LOG_FORMATS } from "../telemetry/logger.ts";
@@ -22,6 +21,7 @@ import {
   cidrs,
   decimal,
   endpoint,
+  hostOf,
   type Kind,
   listeners,
   pem,
@@ -415,12 +415,6 @@ export function isOn(
   transport: Transport,
 ): boolean {
   return on === undefined || on.includes(transport);
-}
-
-/** `[::1]` and `::1` are the same host. */
-function hostOf(text: string): string | undefined {
-  const host = text.replace(/^\[(.+:.*)\]$/, "$1");
-  return isHost(host) ? host : undefined;
 }
 
 function shortText(text: string): string | undefined {

@@ -233,6 +233,7 @@ Deno.test("endpoint takes a port with or without its host", () => {
   assert.equal(resolved("0"), "127.0.0.1 0");
   assert.equal(resolved("0.0.0.0:65535"), "0.0.0.0 65535");
   assert.equal(resolved("[::1]:80"), "::1 80");
+  assert.equal(resolved("[fe80::1%lo]:80"), "fe80::1%lo 80");
   assert.equal(resolved("localhost:80"), "localhost 80");
   const wrong = [
     -1,
@@ -244,6 +245,9 @@ Deno.test("endpoint takes a port with or without its host", () => {
     "::1:80",
     "a:",
     "a b:1",
+    "a/b:1",
+    "[localhost]:1",
+    "[1::2::3]:1",
     null,
   ];
   for (const given of wrong) {
