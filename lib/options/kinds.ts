@@ -305,7 +305,8 @@ export function listeners(): Kind<
     value: {
       takes: "the URL of a listener, its options, or a non-empty array of such",
       read: (given) => {
-        const all: unknown[] = Array.isArray(given) ? given : [given];
+        // A copy has no gaps, which `every` would skip.
+        const all: unknown[] = Array.isArray(given) ? [...given] : [given];
         return all.length > 0 && all.every(isListener) ? all : undefined;
       },
       wrongPart: (given) => firstUnlike(given, isListener),
@@ -482,7 +483,8 @@ function list(
         least > 0 ? "a non-empty" : "an"
       } array of ${items}, such as ["${example}"]`,
       read: (given) =>
-        Array.isArray(given) && given.length >= least && given.every(isItem)
+        Array.isArray(given) && given.length >= least &&
+          !firstUnlike(given, isItem)
           ? [...given]
           : undefined,
       wrongPart: (given) => firstUnlike(given, isItem),
@@ -491,7 +493,7 @@ function list(
   };
 }
 
-/** The first of several things that is not accepted. */
+/** The first of several things that is not accepted; a gap is undefined. */
 function firstUnlike(
   given: unknown,
   accepts: (item: unknown) => boolean,

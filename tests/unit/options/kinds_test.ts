@@ -9,6 +9,7 @@ import {
   decimal,
   endpoint,
   fingerprint,
+  listeners,
   pem,
   protocols,
   readText,
@@ -159,8 +160,9 @@ Deno.test("cidrs takes addresses and networks joined by commas", () => {
     ["all", undefined],
   ]);
   assert.deepEqual(checkValue("it", kind, ["::1"]), ["::1"]);
-  for (const wrong of [[], "::1", ["::1", 7], ["::1/129"], [""], [null]]) {
-    assert.throws(() => checkValue("it", kind, wrong), TypeError);
+  const wrong = [[], "::1", ["::1", 7], ["::1/129"], [""], [null], Array(1)];
+  for (const given of wrong) {
+    assert.throws(() => checkValue("it", kind, given), TypeError);
   }
 });
 
@@ -255,6 +257,17 @@ Deno.test("endpoint takes a port with or without its host", () => {
   }
   assert.equal(kind.option!.read("a:80"), "a:80");
   assert.equal(kind.option!.read("--a:80"), undefined);
+});
+
+Deno.test("listeners takes one or more, and no gap between them", () => {
+  const kind = listeners();
+  const url = "tcp://:1050";
+  for (const given of [url, [url], {}, [url, {}]]) {
+    assert.deepEqual(checkValue("it", kind, given), [given].flat());
+  }
+  for (const given of [[], 7, null, [null], [[url]], Array(1)]) {
+    assert.throws(() => checkValue("it", kind, given), TypeError);
+  }
 });
 
 Deno.test("fingerprint takes both ways to write it, and gives one", () => {
