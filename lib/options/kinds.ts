@@ -1,6 +1,7 @@
 /**
  * The kinds of values that options have: how each is written on the command
- * line, in a URL and in the API, and what is said if it is written wrong.
+ * line, in a URL and in the API, and what is said if it is written wrong. Those
+ * that are numbers are in `numbers.ts`.
  *
  * @module
  */
@@ -9,7 +10,6 @@ import { isHost } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import {
   describeChoice,
-  describeRange,
   inRange,
   isObject,
   quote,
@@ -99,65 +99,6 @@ export function checkValue<Resolved>(
   throw new kind.error(`${name} must be ${takes}, not ${instead}`);
 }
 
-/** A whole number, in decimal digits. */
-export function whole(
-  placeholder: string,
-  min: number,
-  max: number,
-): Kind<number> {
-  const range = { min, max };
-  const text = digits(placeholder, range);
-  return { ...numeric(range), option: text, parameter: text };
-}
-
-/** A number, fractions too. */
-export function decimal(
-  placeholder: string,
-  min: number,
-  max: number,
-): Kind<number> {
-  const range = { min, max, fraction: true };
-  const text: TextForm<number> = {
-    placeholder,
-    takes: describeRange(range, UNITS[placeholder]),
-    read: (text) => withUnit(text, DECIMAL, NO_UNIT, range),
-  };
-  return { ...numeric(range), option: text, parameter: text };
-}
-
-/**
- * Seconds: whole ones on the command line, with a unit in a URL, any in the API.
- */
-export function seconds(min: number, max: number): Kind<number> {
-  const range = { min, max, fraction: true };
-  return {
-    ...numeric(range),
-    unit: "s",
-    option: digits("s", { min, max }),
-    parameter: {
-      placeholder: "duration",
-      takes: `a duration from ${min} to ${max} s, such as 250ms, 2s or 1m`,
-      read: (text) => withUnit(text, DECIMAL, DURATIONS, range),
-    },
-  };
-}
-
-/** Bytes: in a URL with a unit, too. */
-export function bytes({ min, max }: Bounds): Kind<number> {
-  const range = { min, max };
-  return {
-    ...numeric(range),
-    unit: "bytes",
-    option: digits("bytes", range),
-    parameter: {
-      placeholder: "size",
-      takes:
-        `a size from ${min} to ${max} bytes, such as 512, 64k, 1M, 64Ki or 1Mi`,
-      read: (text) => withUnit(text, WHOLE, SIZES, range),
-    },
-  };
-}
-
 /** One of some words. */
 export function word<Word extends string>(
   words: readonly Word[],
@@ -242,7 +183,7 @@ export function cidrs(least: 0 | 1): Kind<readonly string[], string[]> {
     items: "addresses or networks",
     example: "10.0.0.0/8",
     least,
-    accepts: checkCidr,
+    accepts: isCidr,
   });
 }
 
@@ -359,7 +300,7 @@ export function hostOf(text: string): string | undefined {
 }
 
 /** Whether the text is an IPv4 or IPv6 address, or a network of either. */
-export function checkCidr(text: string): boolean {
+export function isCidr(text: string): boolean {
   try {
     parseCidr(text);
     return true;
@@ -373,75 +314,10 @@ export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-const WHOLE = /^(?<digits>[0-9]+)(?<unit>[a-zA-Z]*)$/;
-const DECIMAL = /^(?<digits>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?<unit>[a-zA-Z]*)$/;
 const ENDPOINT = /^(?:(?<written>\[.*\]|[^:]*):)?(?<digits>[0-9]+)$/;
 
 function isListener(given: unknown): given is string | object {
   return typeof given === "string" || isObject(given);
-}
-
-/** What a bare number counts, by what stands for it in the help. */
-const UNITS: Readonly<Record<string, string>> = {
-  s: "seconds",
-  ms: "milliseconds",
-  bytes: "bytes",
-};
-
-/** What so many of each unit are; the unit "" is that of a bare number. */
-type Units = Record<string, (count: number) => number>;
-
-const NO_UNIT: Units = { "": (count) => count };
-
-/** In seconds. */
-const DURATIONS: Units = {
-  "": (seconds) => seconds,
-  ms: (milliseconds) => milliseconds / 1000,
-  s: (seconds) => seconds,
-  m: (minutes) => minutes * 60,
-};
-
-/** In bytes. */
-const SIZES: Units = {
-  "": (bytes) => bytes,
-  k: (thousands) => thousands * 1000,
-  M: (millions) => millions * 1000 ** 2,
-  Ki: (kibibytes) => kibibytes * 1024,
-  Mi: (mebibytes) => mebibytes * 1024 ** 2,
-};
-
-/** What all numbers have in common. */
-function numeric(
-  range: Bounds,
-): Pick<Kind<number>, "range" | "value" | "error"> {
-  return {
-    range,
-    value: {
-      takes: describeRange(range),
-      read: (given) => inRange(given, range) ? given : undefined,
-    },
-    error: RangeError,
-  };
-}
-
-function digits(placeholder: string, range: Range): TextForm<number> {
-  return {
-    placeholder,
-    takes: describeRange(range, UNITS[placeholder]),
-    read: (text) => withUnit(text, WHOLE, NO_UNIT, range),
-  };
-}
-
-function withUnit(
-  text: string,
-  pattern: RegExp,
-  units: Units,
-  range: Range,
-): number | undefined {
-  const { digits, unit = "" } = pattern.exec(text)?.groups ?? {};
-  if (digits === undefined || !Object.hasOwn(units, unit)) return undefined;
-  const value = units[unit]!(Number(digits));
-  return inRange(value, range) ? value : undefined;
 }
 
 /** What looks like another option is no value of this one. */

@@ -15,23 +15,20 @@ import { checkObject } from "../util/check.ts";
 import {
   type Bounds,
   byteLength,
-  bytes,
   callback,
   checkValue,
   cidrs,
-  decimal,
   endpoint,
   hostOf,
   type Kind,
   listeners,
   pem,
   protocols,
-  seconds,
   text,
   toggle,
-  whole,
   word,
 } from "./kinds.ts";
+import { bytes, decimal, seconds, whole } from "./numbers.ts";
 
 /** How bytes go back: by whole lines, or as they come. */
 export type Mode = "line" | "raw";

@@ -2,23 +2,25 @@ import assert from "node:assert/strict";
 import { isIP } from "node:net";
 import fc from "fast-check";
 import {
-  bytes,
-  checkCidr,
   checkValue,
   cidrs,
-  decimal,
   endpoint,
   fingerprint,
+  isCidr,
   listeners,
   pem,
   protocols,
   readText,
-  seconds,
   type TextForm,
   toggle,
-  whole,
   word,
 } from "../../../lib/options/kinds.ts";
+import {
+  bytes,
+  decimal,
+  seconds,
+  whole,
+} from "../../../lib/options/numbers.ts";
 
 /** What a form makes of texts; `undefined` is a refusal. */
 function assertReads<T>(
@@ -197,12 +199,12 @@ for (
     ["", false],
   ] as const
 ) {
-  Deno.test(`checkCidr ${taken ? "takes" : "refuses"} "${text}"`, () => {
-    assert.equal(checkCidr(text), taken);
+  Deno.test(`isCidr ${taken ? "takes" : "refuses"} "${text}"`, () => {
+    assert.equal(isCidr(text), taken);
   });
 }
 
-Deno.test("checkCidr agrees with node:net on addresses", () => {
+Deno.test("isCidr agrees with node:net on addresses", () => {
   const address = fc.oneof(
     fc.ipV4(),
     fc.ipV6(),
@@ -210,7 +212,7 @@ Deno.test("checkCidr agrees with node:net on addresses", () => {
   );
   fc.assert(
     fc.property(address, (text) => {
-      assert.equal(checkCidr(text), isIP(text) !== 0);
+      assert.equal(isCidr(text), isIP(text) !== 0);
     }),
     { numRuns: 1000 },
   );
