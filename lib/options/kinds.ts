@@ -51,12 +51,8 @@ export interface Kind<Value, Resolved = Value> {
   readonly parameter?: TextForm<Value>;
   /** In the API. */
   readonly value: Form<unknown, Resolved>;
-  /** What the API throws. */
-  readonly error: typeof RangeError | typeof TypeError;
-  /** Whether the command line names a file that holds the value. */
+  /** Whether the command line names a file that holds it; no message shows it. */
   readonly inFile?: boolean;
-  /** Whether no message may show it. */
-  readonly secret?: boolean;
 }
 
 /**
@@ -87,16 +83,17 @@ export function readText<Value>(
  */
 export function checkValue<Resolved>(
   name: string,
-  kind: Pick<Kind<unknown, Resolved>, "value" | "error" | "secret">,
+  kind: Pick<Kind<unknown, Resolved>, "value" | "range" | "inFile">,
   given: unknown,
 ): Resolved {
   const value = kind.value.read(given);
   if (value !== undefined) return value;
   const { takes } = kind.value;
-  if (kind.secret) throw new kind.error(`${name} must be ${takes}`);
+  if (kind.inFile) throw new TypeError(`${name} must be ${takes}`);
   const wrong = kind.value.wrongPart?.(given);
   const instead = wrong ? `one with ${show(wrong.part)} in it` : show(given);
-  throw new kind.error(`${name} must be ${takes}, not ${instead}`);
+  const Refusal = kind.range ? RangeError : TypeError;
+  throw new Refusal(`${name} must be ${takes}, not ${instead}`);
 }
 
 /** One of some words. */
@@ -113,7 +110,6 @@ export function word<Word extends string>(
     option: text,
     parameter: text,
     value: { takes: describeChoice(words), read },
-    error: TypeError,
   };
 }
 
@@ -129,7 +125,6 @@ export function toggle(): Kind<boolean> {
       takes: "true or false",
       read: (given) => typeof given === "boolean" ? given : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -147,7 +142,6 @@ export function text(
       takes,
       read: (given) => typeof given === "string" ? read(given) : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -166,9 +160,7 @@ export function pem(): Kind<string> {
           ? given
           : undefined,
     },
-    error: TypeError,
     inFile: true,
-    secret: true,
   };
 }
 
@@ -225,7 +217,6 @@ export function endpoint(
           ? resolve(`${given}`)
           : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -252,7 +243,6 @@ export function listeners(): Kind<
       },
       wrongPart: (given) => firstUnlike(given, isListener),
     },
-    error: TypeError,
   };
 }
 
@@ -277,7 +267,6 @@ export function abortSignal(): Kind<AbortSignal> {
       takes: "an AbortSignal",
       read: (given) => given instanceof AbortSignal ? given : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -289,7 +278,6 @@ export function callback<F extends (...args: any[]) => unknown>(): Kind<F> {
       takes: "a function",
       read: (given) => typeof given === "function" ? given as F : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -365,7 +353,6 @@ function list(
           : undefined,
       wrongPart: (given) => firstUnlike(given, isItem),
     },
-    error: TypeError,
   };
 }
 

@@ -67,14 +67,13 @@ function bare(placeholder: string, range: Bounds): Kind<number> {
 /** What all numbers have in common. */
 function numeric(
   range: Bounds,
-): Pick<Kind<number>, "range" | "value" | "error"> {
+): Pick<Kind<number>, "range" | "value"> {
   return {
     range,
     value: {
       takes: describeRange(range),
       read: (given) => inRange(given, range) ? given : undefined,
     },
-    error: RangeError,
   };
 }
 

@@ -78,9 +78,6 @@ export const COMMAND_LINE: Voice = {
   verb: "takes",
 };
 
-/** The modes, the default first. */
-export const MODES: readonly Mode[] = ["line", "raw"];
-
 /** The transports, the default first. */
 export const TRANSPORTS: readonly Transport[] = ["tcp", "tls", "udp", "unix"];
 
@@ -157,7 +154,7 @@ export const OPTIONS = {
     group: "Listening",
     help: "threads sharing ports",
   }),
-  mode: option(word(MODES), {
+  mode: option(word<Mode>(["line", "raw"]), {
     places: EVERYWHERE,
     on: STREAMS,
     default: "line",
