@@ -12,7 +12,7 @@ import {
 import type { ConnectionInfo } from "../telemetry/snapshot.ts";
 import type { AdminSource } from "./source.ts";
 
-/** Among how many open connections the busiest are looked for. */
+/** How many open connections are told at most, and searched for the busiest. */
 export const MAX_CONNECTIONS = 1_000;
 
 /** How many of the busiest connections are told. */
