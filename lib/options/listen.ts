@@ -75,24 +75,22 @@ export interface ListenOptions extends FaultSettings {
   alpn?: readonly string[];
 }
 
-/** A listener, checked and complete. Plain data, which can cross threads. */
-export interface ListenerSettings extends Location {
+/** What a listener has as the server has it, unless it has its own. */
+export interface ListenerDefaults {
   readonly mode: Mode;
   readonly maxLineLength: number;
   readonly idleTimeout: number;
   readonly greeting: boolean;
+}
+
+/** A listener, checked and complete. Plain data, which can cross threads. */
+export interface ListenerSettings extends Location, ListenerDefaults {
   /** Empty: no PROXY protocol. */
   readonly proxy: readonly string[];
   readonly alpn: readonly string[];
   /** Absent if there are none. */
   readonly faults?: FaultSettings;
 }
-
-/** What listeners have in common, unless one has its own. */
-export type ListenerDefaults = Pick<
-  ListenerSettings,
-  "mode" | "maxLineLength" | "idleTimeout" | "greeting"
->;
 
 const FIELDS: Table = optionsIn("object");
 /** Addresses with commas or blanks between. */

@@ -340,14 +340,12 @@ function nameOf(listeners: readonly unknown[], index: number): string {
 function ignoringErrors(
   onEvent: (event: ServerEvent) => void,
 ): (event: ServerEvent) => void {
-  // A log that cannot be written is no reason to stop serving.
-  const ignore = () => {};
   return (event) => {
     try {
       const written: unknown = onEvent(event);
-      if (written !== undefined) Promise.resolve(written).catch(ignore);
+      if (written !== undefined) Promise.resolve(written).catch(() => {});
     } catch {
-      ignore();
+      // A log that cannot be written is no reason to stop serving.
     }
   };
 }

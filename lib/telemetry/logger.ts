@@ -188,7 +188,8 @@ function connectionEnded(event: ConnectionEvent): string {
     ? `${event.connection} on ${event.listener}`
     : clientOf(event);
   const what = `connection ${who} ${ending}`;
-  const how = `${moved(bytesIn, bytesOut)}, ${seconds.toFixed(3)} s`;
+  const how = `${plural(bytesIn, "byte")} in, ` +
+    `${plural(bytesOut, "byte")} out, ${seconds.toFixed(3)} s`;
   return `${what}: ${how}${reason ? `: ${reason}` : ""}`;
 }
 
@@ -254,10 +255,6 @@ function servedOf(totals: Totals): string {
     datagramsOut && `${plural(datagramsOut, "datagram")} out`,
   ];
   return parts.filter(Boolean).join(", ") || "0 connections served";
-}
-
-function moved(bytesIn: number, bytesOut: number): string {
-  return `${plural(bytesIn, "byte")} in, ${plural(bytesOut, "byte")} out`;
 }
 
 function plural(number: number, thing: string): string {
