@@ -18,7 +18,7 @@ export const MAX_CONNECTIONS = 1_000;
 /** How many of the busiest connections are told. */
 const BUSIEST = 10;
 
-/** Seconds after which an update says nothing about the present. */
+/** Seconds after which an update is too old to compute rates from. */
 const STALE = 10;
 
 /** Growth a second; null without a recent update to compare with. */

@@ -23,7 +23,7 @@ export interface Form<Given, Value> {
   readonly takes: string;
   /** The value that was given, or `undefined` if it is none of this kind. */
   read(given: Given): Value | undefined;
-  /** Of several things that were given, the first that is wrong, if one is. */
+  /** If a list was given, the first item in it that is wrong. */
   wrongPart?(given: Given): { readonly part: unknown } | undefined;
 }
 
@@ -316,7 +316,7 @@ function unlikeOption<Value>(form: TextForm<Value>): TextForm<Value> {
   };
 }
 
-/** What a list has in it. */
+/** The items of a list. */
 interface Items {
   readonly placeholder: string;
   /** What they are called. */
@@ -356,7 +356,7 @@ function list(
   };
 }
 
-/** The first of several things that is not accepted; a gap is undefined. */
+/** The first item that is not accepted; a gap counts as `undefined`. */
 function firstUnlike(
   given: unknown,
   accepts: (item: unknown) => boolean,

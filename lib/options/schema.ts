@@ -43,7 +43,7 @@ export type Place = "command" | "api" | "url" | "object";
 export interface Option<Value, Resolved = Value> {
   readonly kind: Kind<Value, Resolved>;
   readonly places: readonly Place[];
-  /** What holds if it is not given; without it nothing does. */
+  /** Its value if none is given. */
   readonly default?: Resolved;
   /** The letter that is short for it on the command line. */
   readonly short?: string;

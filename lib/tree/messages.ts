@@ -19,11 +19,11 @@ export interface ServeOrder {
   settings: WorkerSettings;
   /** Where to count; it outlives the worker. See {@linkcode countersIn}. */
   counters: SharedArrayBuffer;
-  /** Whether it is the one that listens where ports cannot be shared. */
+  /** Whether it is the worker that has the UDP and Unix sockets. */
   first: boolean;
   /**
-   * Whether nobody may listen on the ports yet. Where a port can be shared, that
-   * somebody does is no error.
+   * Whether the ports must be free: binding a shared port succeeds even if another
+   * program listens on it.
    */
   claimsPorts: boolean;
 }

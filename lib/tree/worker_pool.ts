@@ -56,7 +56,7 @@ const PLATFORM: WorkerPlatform = {
 };
 
 /** What is served now and has been served so far, by all workers. */
-export interface PoolSnapshot {
+interface PoolSnapshot {
   /** For each listener, in order. */
   listeners: NamedSnapshot[];
   /** How many connections are open. */
@@ -86,7 +86,8 @@ export async function superviseWorkers(
   { signal, restarts, platform = {} }: SuperviseOptions,
 ): Promise<Branch> {
   await requireWorkers();
-  // Port 0 would be another for each worker. The first one makes sure once more.
+  // With port 0 each worker would get another port. The first worker checks once
+  // more that the ports are free.
   const bound = await findFree(settings);
   const pool = new WorkerPool(settings, bound, { ...PLATFORM, ...platform });
   const observed = observePool(pool, restarts);
@@ -127,14 +128,14 @@ function nameOf(index: number): string {
  * Workers, each with its share of the connections. The first that is to stop
  * stops them all, so that one drain covers all.
  */
-export class WorkerPool {
+class WorkerPool {
   readonly #settings: Settings;
   readonly #bound: readonly Bound[];
   readonly #platform: WorkerPlatform;
   /** Where each worker counts, also when it is started again. */
   readonly #memory: SharedArrayBuffer[];
   readonly #counters: Counters[][];
-  /** What each worker has said last. */
+  /** The last report of each worker. */
   readonly #last: ListenerSnapshot[][] = [];
   readonly #alive = new Map<number, WorkerHandle>();
   readonly #stopping = new AbortController();

@@ -245,7 +245,7 @@ export class Supervisor {
     run.then(end, end);
   }
 
-  /** One function for all: a closure for each would be a tenth of its price. */
+  /** Shared by all: a closure for each would make up a tenth of a child's cost. */
   readonly #countEnd = (): void => {
     if (--this.#temporaryCount === 0) this.#temporariesEnded?.resolve();
   };
