@@ -155,20 +155,25 @@ export class Supervisor {
    * @throws {TypeError} If another option is of the wrong kind.
    */
   constructor(options: SupervisorOptions = {}) {
-    this.#options = {
-      maxRestarts: 3,
-      maxSeconds: 5,
-      shutdownTimeout: 5,
-      onRestart: () => {},
-      now: () => performance.now() / 1000,
-      ...checkObject("options", options),
-    };
-    const { maxRestarts, maxSeconds, shutdownTimeout } = this.#options;
+    const {
+      maxRestarts = 3,
+      maxSeconds = 5,
+      shutdownTimeout = 5,
+      onRestart = () => {},
+      now = () => performance.now() / 1000,
+    } = checkObject("options", options);
     checkNumber("maxRestarts", maxRestarts, { min: 0 });
     checkNumber("shutdownTimeout", shutdownTimeout, { min: 0, fraction: true });
     checkPositive("maxSeconds", maxSeconds);
-    checkFunction("onRestart", this.#options.onRestart);
-    checkFunction("now", this.#options.now);
+    checkFunction("onRestart", onRestart);
+    checkFunction("now", now);
+    this.#options = {
+      maxRestarts,
+      maxSeconds,
+      shutdownTimeout,
+      onRestart,
+      now,
+    };
     this.finished = this.#finish.promise;
   }
 
