@@ -14,8 +14,8 @@ import {
   sumSnapshots,
 } from "../telemetry/counters.ts";
 import {
-  type ConnectionInfo,
   type NamedSnapshot,
+  type OpenSnapshot,
   totalsOf,
 } from "../telemetry/snapshot.ts";
 import {
@@ -56,13 +56,9 @@ const PLATFORM: WorkerPlatform = {
 };
 
 /** What is served now and has been served so far, by all workers. */
-interface PoolSnapshot {
+interface PoolSnapshot extends OpenSnapshot {
   /** For each listener, in order. */
   listeners: NamedSnapshot[];
-  /** How many connections are open. */
-  total: number;
-  /** Some of them. */
-  connections: ConnectionInfo[];
 }
 
 /** What starting workers takes. */
