@@ -8,11 +8,18 @@
  * Makes an error of binding name the address, the cause and, where there is one,
  * the cure.
  *
+ * @param cause Instead of the cause that it has with ports.
  * @returns The same error, with another message.
  */
-export function bindError(error: unknown, address: string, port = 0): unknown {
+export function bindError(
+  error: unknown,
+  address: string,
+  port = 0,
+  cause?: string,
+): unknown {
   if (error instanceof Error) {
-    error.message = `Cannot listen on ${address}: ${causeOf(error, port)}`;
+    const why = cause ?? causeOf(error, port);
+    error.message = `Cannot listen on ${address}: ${why}`;
   }
   return error;
 }

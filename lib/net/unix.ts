@@ -18,25 +18,26 @@ import type { Listener } from "./transport.ts";
  * names the socket, the cause and the cure.
  */
 export async function listenUnix(path: string): Promise<Listener> {
-  const isFile = !path.startsWith("@");
+  try {
+    return await listenOrReplace(path);
+  } catch (error) {
+    throw bindError(error, `unix:${path}`, 0, causeOf(error, path));
+  }
+}
+
+async function listenOrReplace(path: string): Promise<Listener> {
   const address = { transport: "unix" as const, path: systemPath(path) };
   try {
-    try {
-      return Deno.listen(address);
-    } catch (error) {
-      const taken = error instanceof Deno.errors.AddrInUse;
-      if (!taken || !isFile) throw error;
-      if (!(await Deno.lstat(path)).isSocket) {
-        throw new Deno.errors.AlreadyExists(
-          "there is a file that is no socket",
-        );
-      }
-      if (await isServed(path)) throw error;
-      await Deno.remove(path);
-      return Deno.listen(address);
-    }
+    return Deno.listen(address);
   } catch (error) {
-    throw explained(error, path);
+    const taken = error instanceof Deno.errors.AddrInUse;
+    if (!taken || path.startsWith("@")) throw error;
+    if (!(await Deno.lstat(path)).isSocket) {
+      throw new Deno.errors.AlreadyExists("there is a file that is no socket");
+    }
+    if (await isServed(path)) throw error;
+    await Deno.remove(path);
+    return Deno.listen(address);
   }
 }
 
@@ -55,23 +56,17 @@ async function isServed(path: string): Promise<boolean> {
   }
 }
 
-function explained(error: unknown, path: string): unknown {
-  const address = `unix:${path}`;
+/** The causes that differ from those with ports. */
+function causeOf(error: unknown, path: string): string | undefined {
   if (error instanceof Deno.errors.AddrInUse) {
-    error.message = `Cannot listen on ${address}: the socket is already in use`;
-    return error;
-  }
-  if (error instanceof Deno.errors.NotCapable) {
-    const flags = path.startsWith("@")
-      ? "--allow-net"
-      : "--allow-net --allow-read --allow-write";
-    error.message =
-      `Cannot listen on ${address}: permission missing, run again with ${flags}`;
-    return error;
+    return "the socket is already in use";
   }
   if (error instanceof Deno.errors.NotFound) {
-    error.message = `Cannot listen on ${address}: there is no such directory`;
-    return error;
+    return "there is no such directory";
   }
-  return bindError(error, address);
+  if (!(error instanceof Deno.errors.NotCapable)) return undefined;
+  const flags = path.startsWith("@")
+    ? "--allow-net"
+    : "--allow-net --allow-read --allow-write";
+  return `permission missing, run again with ${flags}`;
 }
