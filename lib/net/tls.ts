@@ -13,7 +13,7 @@ import { listenTcp, type TcpListener, type TcpListenOptions } from "./tcp.ts";
 import { CAN_SERVE_TLS, type Identity, TlsEngine } from "./tls_engine.ts";
 import type { Listener, RawWire, Wire } from "./transport.ts";
 
-/** Where to listen, and who to be. */
+/** Where to listen, and with which certificate. */
 export interface TlsOptions extends TcpListenOptions, Identity {}
 
 /**
@@ -113,8 +113,8 @@ const MOST_ROOM = 64 * 1024;
 
 /**
  * Bytes of ciphertext that may come in a row without plaintext: a handshake takes
- * less, and so does a record. Beyond that the engine would keep them all, and say
- * nothing: a client may announce a message that is longer than it has room for.
+ * less, and so does a record. A client may announce a longer message, of which
+ * the engine would keep all bytes and report no error.
  */
 const MOST_WITHOUT_PLAINTEXT = 128 * 1024;
 

@@ -18,7 +18,7 @@ import process from "node:process";
 import { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 
-/** Who to be. */
+/** What a server shows of itself. */
 export interface Identity {
   /** The certificate chain, PEM. */
   cert: string;
