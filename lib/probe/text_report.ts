@@ -4,7 +4,7 @@
  * @module
  */
 
-import { wrap } from "../util/text.ts";
+import { escapeControls, wrap } from "../util/text.ts";
 import { withHint } from "./hints.ts";
 import { bar, bins, sparkline } from "./plot.ts";
 import type { ProbeSettings } from "./options.ts";
@@ -70,14 +70,14 @@ export function textReport(
   const mark = verdict.ok ? style.good("✔ OK") : style.bad("✘ FAILED");
   const blocks = [
     [
-      style.bold(`Probe of ${result.report.target}`),
+      style.bold(`Probe of ${escapeControls(result.report.target)}`),
       ...wrap(asked(settings), width).map(style.dim),
     ],
     totals(result, settings, width),
     percentiles(result.report, style),
     histogram(result, width, style),
     wrap(
-      `${mark}: ${withHint(verdict.text)}`,
+      `${mark}: ${escapeControls(withHint(verdict.text))}`,
       width + mark.length - plain(mark).length,
     ),
   ];
@@ -125,7 +125,8 @@ function totals(
     row("Time", `${seconds.toFixed(2)} s${aborted ? ", stopped early" : ""}`),
   ];
   for (const [name, count] of Object.entries(greetings ?? {})) {
-    rows.push(row("Answered by", `${name}  ${plural(count, "connection")}`));
+    const who = escapeControls(name);
+    rows.push(row("Answered by", `${who}  ${plural(count, "connection")}`));
   }
   const curve = rates.rates(Math.min(40, width - LABEL - 20));
   if (curve.length > 1) {

@@ -137,6 +137,11 @@ netTest("probeCommand says in one line what cannot be", async () => {
   const missing = await ran({ caCertFile: "/no/such.pem" });
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /^echoserver: Cannot read the certificate \/no/);
+  const steering = await ran({ caCertFile: "/no\n\x1b[31m" });
+  assert.match(
+    steering.stderr,
+    /the certificate \/no\\u000a\\u001b\[31m: [^\n]+\n$/,
+  );
 });
 
 netTest(

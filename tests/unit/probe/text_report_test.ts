@@ -9,7 +9,7 @@ import { textReport } from "../../../lib/probe/text_report.ts";
 import { judged, verdictOf } from "../../../lib/probe/verdict.ts";
 
 // deno-lint-ignore no-control-regex -- they are what must not be there
-const CONTROLS = /[\0-\x09\x0b-\x1f\x7f]/;
+const CONTROLS = /[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]/;
 
 const SETTINGS: ProbeSettings = {
   connections: 10,
@@ -81,6 +81,23 @@ Deno.test("The text report fits its width, and steers no terminal", () => {
     const text = textReport(scheduled, { ...SETTINGS, rate: 100 }, options);
     assert(columnsOf(text) <= width, text);
     assert.doesNotMatch(text, CONTROLS);
+  }
+});
+
+Deno.test("The text report lets no name, path or error steer a terminal", () => {
+  const steering = "a\n\x1b[31m\x9b2J\u2028b";
+  const greeted = result({}, (tally) => tally.greeted(steering));
+  const missing = result({ lines: 0 }, (tally) => {
+    tally.error("refused", `there is no socket ${steering}`);
+  });
+  for (const found of [greeted, missing]) {
+    found.report.target = `unix:${steering}`;
+    const text = textReport(found, SETTINGS, { width: 80, colour: false });
+    assert.doesNotMatch(text, CONTROLS);
+    assert(
+      text.startsWith("Probe of unix:a\\u000a\\u001b[31m\\u009b2J\\u2028b\n"),
+    );
+    assert.doesNotMatch(text, /^(\x1b|b)/m);
   }
 });
 
