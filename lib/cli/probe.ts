@@ -87,7 +87,7 @@ async function show(
 ): Promise<number> {
   const report = judged(result, maxP99);
   if (json) {
-    stdout.write(`${JSON.stringify(report)}\n`);
+    stdout.write(`${escapeControls(JSON.stringify(report))}\n`);
   } else {
     // What is drawn takes time to load, which JSON does not need.
     const { textReport } = await import("../probe/text_report.ts");
