@@ -5,13 +5,13 @@
  * @module
  */
 
-import { causeOf, kindOf } from "./connect.ts";
+import { causeOf, kindOf } from "./errors.ts";
 import type { ProbeWire } from "./wire.ts";
 import { GreetingReader } from "./greeting.ts";
 import { allocate, type Memory, type Payload } from "./payload.ts";
 import type { ProbeSettings } from "./options.ts";
-import type { ProbeErrors } from "./tally.ts";
-import type { Tally } from "./tally.ts";
+import type { LineSource } from "./schedule.ts";
+import type { ProbeErrors, Tally } from "./tally.ts";
 import { type Findings, Verifier } from "./verifier.ts";
 
 /** Bytes of a connection's read buffer, at least and at most. */
@@ -20,16 +20,6 @@ const MOST_READ = 256 * 1024;
 
 /** Milliseconds that a server gets to answer our FIN. */
 const FIN_GRACE = 100;
-
-/** Where a client gets its lines from. */
-export interface LineSource {
-  /** When the latency of the next line begins; NaN if none is due. */
-  take(now: number): number;
-  /** The client could have sent until now. */
-  wasFree(now: number): void;
-  /** Whether there will never be another line. */
-  readonly over: boolean;
-}
 
 /** What all clients of a probe share. */
 export interface ClientContext {

@@ -5,9 +5,11 @@
  * @module
  */
 
-import type { ClientContext, LineSource } from "./client.ts";
-import { causeOf, kindOf } from "./connect.ts";
+import type { ClientContext } from "./client.ts";
+import type { DatagramWire } from "./datagram_wire.ts";
+import { causeOf, kindOf } from "./errors.ts";
 import { allocate, equalBytes, type Memory } from "./payload.ts";
+import type { LineSource } from "./schedule.ts";
 
 /** The largest payload of a UDP datagram over IPv4, and one byte more. */
 const RECEIVE_BUFFER = 65_508;
@@ -23,8 +25,7 @@ interface Waiting {
 
 /** One socket, from when it is open to its end. */
 export class DatagramClient {
-  readonly #socket: Deno.DatagramConn;
-  readonly #peer: Deno.NetAddr;
+  readonly #wire: DatagramWire;
   readonly #number: number;
   readonly #source: LineSource;
   readonly #context: ClientContext;
@@ -38,25 +39,23 @@ export class DatagramClient {
   #closed = false;
 
   /**
-   * @param peer Where to: an IP address, as the runtime writes it.
-   * @param number The socket's number, from 1.
+   * @param wire The socket.
+   * @param number Its number, from 1.
    * @param source Says when to send.
    * @param context What all clients share.
    */
   constructor(
-    peer: Deno.NetAddr,
+    wire: DatagramWire,
     number: number,
     source: LineSource,
     context: ClientContext,
   ) {
-    this.#peer = peer;
+    this.#wire = wire;
     this.#number = number;
     this.#source = source;
     this.#context = context;
     this.#inFlight = context.settings.inFlight;
     this.#scratch = allocate(context.payload.size);
-    const hostname = peer.hostname.includes(":") ? "::" : "0.0.0.0";
-    this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
   }
 
   /** Sends and receives until there is nothing more to do, and closes. */
@@ -66,8 +65,8 @@ export class DatagramClient {
     this.settle();
     try {
       while (!this.#closed) {
-        const [datagram, from] = await this.#socket.receive(buffer);
-        this.#take(datagram, from as Deno.NetAddr);
+        const [datagram, from] = await this.#wire.receive(buffer);
+        this.#take(datagram, from);
       }
     } catch (error) {
       // The runtime says so when a socket is closed under a receive.
@@ -107,13 +106,13 @@ export class DatagramClient {
   abort(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#socket.close();
+    this.#wire.close();
   }
 
   #take(datagram: Uint8Array, from: Deno.NetAddr): void {
     const now = performance.now();
     const full = this.#isFull();
-    const { hostname, port } = this.#peer;
+    const { hostname, port } = this.#wire.peer;
     if (from.port !== port || from.hostname !== hostname) {
       this.#wrong(`an answer came from ${from.hostname}:${from.port}`);
       return;
@@ -181,7 +180,7 @@ export class DatagramClient {
       // The runtime may still read it when the next one is made.
       const line = allocate(this.#context.payload.size);
       this.#context.payload.fill(line, this.#number, number);
-      this.#socket.send(line.bytes, this.#peer).catch((error) => {
+      this.#wire.send(line.bytes).catch((error) => {
         if (!this.#closed) this.#fail(error);
       });
     }

@@ -5,7 +5,6 @@
  */
 
 import { drawSeed } from "../util/random.ts";
-import type { Transport } from "../net/transport.ts";
 import { describeRange, inRange, quote, show } from "../util/check.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
 import {
@@ -18,7 +17,7 @@ import {
   toggle,
   whole,
 } from "../options/kinds.ts";
-import { parseLocation } from "../options/location.ts";
+import { type Location, parseLocation } from "../options/location.ts";
 import {
   API,
   checkEach,
@@ -157,17 +156,6 @@ export interface ProbeSettings {
   readonly onProgress?: (progress: ProbeProgress) => void;
 }
 
-/** What is probed. */
-export interface Target {
-  readonly transport: Transport;
-  /** Empty for Unix. */
-  readonly hostname: string;
-  /** 0 for Unix. */
-  readonly port: number;
-  /** Empty but for Unix; an abstract name begins with `@`. */
-  readonly path: string;
-}
-
 /** The heading of what ends a probe. */
 const END = "End (times in seconds)";
 const BOTH: readonly Place[] = ["command", "api"];
@@ -290,7 +278,7 @@ export const ADDRESSES =
  */
 export function resolveProbe(
   options: ProbeOptions,
-  target?: Pick<Target, "transport">,
+  target?: Pick<Location, "transport">,
 ): ProbeSettings {
   const settings = checkEach(PROBE_OPTIONS, options);
   if (target) checkTarget(options, target);
@@ -315,7 +303,7 @@ export function resolveProbe(
  */
 export function checkTarget(
   given: { readonly [name in keyof ProbeOptions]: unknown },
-  { transport }: Pick<Target, "transport">,
+  { transport }: Pick<Location, "transport">,
   { name, verb }: Voice = API,
 ): void {
   for (const [option, row] of Object.entries(TABLE)) {
@@ -337,7 +325,7 @@ export function checkTarget(
  *
  * @throws {TypeError} If it is none. The message is one line.
  */
-export function parseTarget(address: string): Target {
+export function parseTarget(address: string): Location {
   try {
     return readTarget(address);
   } catch (error) {
@@ -347,7 +335,7 @@ export function parseTarget(address: string): Target {
   }
 }
 
-function readTarget(address: string): Target {
+function readTarget(address: string): Location {
   if (typeof address !== "string") throw new Error("it is not a string");
   if (address.includes("?")) throw new Error("parameters are for listeners");
   if (/^\d+$/.test(address)) {
@@ -357,12 +345,9 @@ function readTarget(address: string): Target {
   if (scheme && !TRANSPORTS.some((transport) => transport === scheme)) {
     throw new Error(`unknown transport ${quote(scheme)}`);
   }
-  const { transport, host: hostname, port, path } = parseLocation(
-    scheme ? address : `tcp://${address}`,
-    PORT,
-  );
-  if (transport !== "unix" && hostname === "") {
+  const location = parseLocation(scheme ? address : `tcp://${address}`, PORT);
+  if (location.transport !== "unix" && location.host === "") {
     throw new Error("the host is missing");
   }
-  return { transport, hostname, port, path };
+  return location;
 }

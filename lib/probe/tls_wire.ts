@@ -6,9 +6,10 @@
  */
 
 import tls from "node:tls";
+import type { Location } from "../options/location.ts";
 import { reasonOf } from "../util/text.ts";
+import { codeOf } from "./errors.ts";
 import type { ProbeWire, Trust } from "./wire.ts";
-import type { Target } from "./options.ts";
 
 /** Bytes that are held before the socket is no longer read. */
 const HELD = 256 * 1024;
@@ -28,12 +29,13 @@ const OTHER_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
  * @throws {Error} If the certificate is not trusted, or what `node:tls` throws.
  */
 export async function connectTls(
-  { hostname, port }: Target,
+  { host, port }: Location,
   { caCert, fingerprint }: Trust,
   signal: AbortSignal,
 ): Promise<ProbeWire> {
+  signal.throwIfAborted();
   const socket = tls.connect({
-    host: hostname,
+    host,
     port,
     ...caCert !== undefined && { ca: caCert },
     rejectUnauthorized: fingerprint === undefined,
@@ -49,10 +51,10 @@ export async function connectTls(
     if (fingerprint !== undefined) checkFingerprint(socket, fingerprint);
   } catch (error) {
     socket.destroy();
-    const { code = "" } = error as { code?: string };
+    const code = codeOf(error);
     if (!UNTRUSTED.test(code)) throw error;
     const reason = code === OTHER_NAME
-      ? `it does not name ${hostname}`
+      ? `it does not name ${host}`
       : reasonOf(error);
     throw new Error(`the certificate is not trusted: ${reason}`);
   } finally {
@@ -64,9 +66,9 @@ export async function connectTls(
 
 /** @throws {Error} If the server's certificate has another fingerprint. */
 function checkFingerprint(socket: tls.TLSSocket, wanted: string): void {
-  const bare = (text: string) => text.replaceAll(":", "").toLowerCase();
-  const found = bare(socket.getPeerCertificate().fingerprint256 ?? "");
-  if (found !== bare(wanted)) {
+  const { fingerprint256 = "" } = socket.getPeerCertificate();
+  const found = fingerprint256.replaceAll(":", "").toLowerCase();
+  if (found !== wanted) {
     throw new Error(`the certificate has the fingerprint ${found}`);
   }
 }

@@ -97,7 +97,7 @@ Deno.test("The text report lets no name, path or error steer a terminal", () => 
     assert(
       text.startsWith("Probe of unix:a\\u000a\\u001b[31m\\u009b2J\\u2028b\n"),
     );
-    assert.doesNotMatch(text, /^(\x1b|b)/m);
+    assert(!text.includes("a\n"));
   }
 });
 
