@@ -5,14 +5,13 @@
  * @module
  */
 
+import { MAX_DATAGRAM } from "../net/udp.ts";
 import type { ClientContext } from "./client.ts";
+import { ConnectionTally } from "./connection_tally.ts";
 import type { DatagramWire } from "./datagram_wire.ts";
 import { causeOf, kindOf } from "./errors.ts";
 import { allocate, equalBytes, type Memory } from "./payload.ts";
 import type { LineSource } from "./schedule.ts";
-
-/** The largest payload of a UDP datagram over IPv4, and one byte more. */
-const RECEIVE_BUFFER = 65_508;
 
 /** Timed-out lines that are remembered, so that a late answer is known. */
 const REMEMBERED = 65_536;
@@ -29,6 +28,7 @@ export class DatagramClient {
   readonly #number: number;
   readonly #source: LineSource;
   readonly #context: ClientContext;
+  readonly #tally: ConnectionTally;
   readonly #inFlight: number;
   readonly #scratch: Memory;
   /** By the line's number, in the order in which they were sent. */
@@ -54,13 +54,15 @@ export class DatagramClient {
     this.#number = number;
     this.#source = source;
     this.#context = context;
-    this.#inFlight = context.settings.inFlight;
+    const { tally, settings } = context;
+    this.#tally = new ConnectionTally(tally, number, settings.timeout);
+    this.#inFlight = settings.inFlight;
     this.#scratch = allocate(context.payload.size);
   }
 
   /** Sends and receives until there is nothing more to do, and closes. */
   async run(): Promise<void> {
-    const buffer = new Uint8Array(RECEIVE_BUFFER);
+    const buffer = new Uint8Array(MAX_DATAGRAM);
     this.wake(performance.now());
     this.settle();
     try {
@@ -83,15 +85,12 @@ export class DatagramClient {
 
   /** Gives up lines that have been under way too long. */
   sweep(now: number): void {
-    const { settings, tally } = this.#context;
-    const latest = now - settings.timeout * 1000;
     const full = this.#isFull();
     for (const [number, { sent }] of this.#underWay) {
-      if (sent >= latest) break;
+      if (!this.#tally.isLate(sent, now)) break;
       this.#underWay.delete(number);
       this.#remember(number);
-      const text = `had no answer within ${settings.timeout} s`;
-      tally.error("timeout", this.#say(`line ${number} ${text}`));
+      this.#tally.unanswered(number);
     }
     this.#send(now, full);
     this.settle();
@@ -137,14 +136,9 @@ export class DatagramClient {
   }
 
   #right(number: number, now: number): void {
-    const { settings, tally } = this.#context;
     const { due, sent } = this.#underWay.get(number)!;
     this.#underWay.delete(number);
-    if (now - sent > settings.timeout * 1000) {
-      tally.error("timeout", this.#say(`line ${number} was late`));
-    } else {
-      tally.right(due, sent, now);
-    }
+    this.#tally.right(number, due, sent, now);
   }
 
   /** Finds the line that a changed datagram is most like. */
@@ -202,16 +196,11 @@ export class DatagramClient {
   /** The system does not let us send, or receive. */
   #fail(error: unknown): void {
     const kind = kindOf(error) ?? "lost";
-    const { tally } = this.#context;
-    tally.error(kind, this.#say(causeOf(error)), this.#underWay.size || 1);
+    this.#tally.error(kind, causeOf(error), this.#underWay.size || 1);
     this.abort();
   }
 
   #wrong(what: string): void {
-    this.#context.tally.error("wrong", this.#say(what));
-  }
-
-  #say(what: string): string {
-    return `connection ${this.#number}: ${what}`;
+    this.#tally.error("wrong", what);
   }
 }

@@ -161,8 +161,8 @@ const END = "End (times in seconds)";
 const BOTH: readonly Place[] = ["command", "api"];
 /** How many bytes a line can have. */
 const SIZE = { min: 16, max: 1_048_576 };
-/** The most bytes of a datagram over IPv4. */
-const MAX_DATAGRAM = 65_507;
+/** The most bytes of a line that a datagram over IPv4 has room for. */
+const MAX_IN_DATAGRAM = 65_507;
 
 /** All options of a probe, in the order of its help. */
 export const PROBE_OPTIONS = {
@@ -311,7 +311,7 @@ export function checkTarget(
     throw new TypeError(`${name(option)} is not for ${transport}`);
   }
   const { min } = SIZE;
-  const range = { min, max: MAX_DATAGRAM };
+  const range = { min, max: MAX_IN_DATAGRAM };
   const { size = min } = given;
   if (transport !== "udp" || inRange(size, range)) return;
   throw new RangeError(
