@@ -85,7 +85,7 @@ async function show(
   stdout: Screen,
   mayColour: boolean,
 ): Promise<number> {
-  const report = judged(result, maxP99);
+  const report = judged(result.report, maxP99);
   if (json) {
     stdout.write(`${escapeControls(JSON.stringify(report))}\n`);
   } else {

@@ -41,8 +41,6 @@ export interface ProbeResult {
   report: ProbeReport;
   tally: Tally;
   rates: RateSeries;
-  /** Whether the caller's signal ended it. */
-  aborted: boolean;
 }
 
 /** What is told how time goes by. */
@@ -318,12 +316,8 @@ class Runner {
     const complete = this.#schedule.over;
     const aborted = this.#aborted;
     const about = { target, size, seconds, greeting, complete, aborted };
-    return {
-      report: reportOf(this.#tally, about),
-      tally: this.#tally,
-      rates: this.#rates,
-      aborted,
-    };
+    const report = reportOf(this.#tally, about);
+    return { report, tally: this.#tally, rates: this.#rates };
   }
 }
 
