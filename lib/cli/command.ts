@@ -190,11 +190,10 @@ function optionsOf<T extends Table>(
   table: T,
 ): Record<string, unknown> {
   const known = Object.entries(optionsIn("api", table));
-  return Object.fromEntries(
-    known.filter(([name]) => values[name] !== undefined).map((
-      [name, { kind }],
-    ) => [kind.inFile ? `${name}File` : name, values[name]]),
-  );
+  const given = known.filter(([name]) => values[name] !== undefined);
+  return Object.fromEntries(given.map(([name, { kind }]) => {
+    return [kind.inFile ? `${name}File` : name, values[name]];
+  }));
 }
 
 /**

@@ -43,7 +43,7 @@ export interface ProbeResult {
   rates: RateSeries;
 }
 
-/** What is told how time goes by. */
+/** What goes on in a probe, and is told when to act. */
 interface Session {
   /** A line may be due. */
   wake(now: number): void;
@@ -82,9 +82,12 @@ class Runner {
   /** Aborts when nothing more is to be sent. */
   readonly #over = new AbortController();
   #rates = new RateSeries(performance.now());
+  /** When the first connection was open. */
   #started: number | undefined;
+  /** When there was nothing more to send. */
   #stopped = 0;
-  #numbers = 0;
+  /** The number of the last connection. */
+  #number = 0;
   #aborted = false;
   /** What the caller's `onProgress` has thrown. */
   #failure: { error: unknown } | undefined;
@@ -129,12 +132,13 @@ class Runner {
     }
   }
 
+  /** Resolves the name, once for all UDP sockets. */
   async #resolve(): Promise<void> {
     if (this.#aborted) return;
     try {
       this.#address = await withAddress(this.#target);
     } catch (error) {
-      throw cannotConnect(this.#target, error);
+      if (!this.#aborted) throw cannotConnect(this.#target, error);
     }
   }
 
@@ -197,7 +201,7 @@ class Runner {
     wire: ProbeWire | DatagramWire,
     source: LineSource,
   ): Promise<void> {
-    const number = ++this.#numbers;
+    const number = ++this.#number;
     this.#tally.connections++;
     const client = "read" in wire
       ? new Client(wire, number, source, this.#context)
@@ -210,7 +214,7 @@ class Runner {
     }
   }
 
-  /** Undefined if there is none, which has been counted. */
+  /** Opens a connection; undefined if there is none, which has been counted. */
   async #connect(): Promise<ProbeWire | DatagramWire | undefined> {
     const attempt = new Attempt(this.#settings.timeout);
     this.#sessions.add(attempt);

@@ -403,6 +403,19 @@ Deno.test({
   assert.equal(report.ok, true);
 });
 
+Deno.test({
+  name: "probe is ended by its signal, and not by a name that never resolves",
+  ignore,
+}, async () => {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const probing = probe("udp://no.such.invalid:7", { signal });
+  stop.abort();
+  const report = await probing;
+  assert.deepEqual(report.errors, NO_ERRORS);
+  assert.equal(report.stopped_early, true);
+});
+
 for (const transport of ["tcp", "udp", "unix"]) {
   for (const reconnect of [false, true]) {
     Deno.test({
