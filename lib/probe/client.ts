@@ -184,7 +184,7 @@ export class Client implements Findings {
     this.#tally.error("wrong", `line ${number} came out of order`);
   }
 
-  /** Something came that nobody waits for. */
+  /** Bytes have come that answer no line. */
   unasked(what: string): void {
     this.#tally.error("wrong", what);
   }

@@ -82,7 +82,7 @@ class Runner {
   /** Aborts when nothing more is to be sent. */
   readonly #over = new AbortController();
   #rates = new RateSeries(performance.now());
-  /** When the first connection was open. */
+  /** When the first connection began to send. */
   #started: number | undefined;
   /** When there was nothing more to send. */
   #stopped = 0;

@@ -13,7 +13,7 @@ export interface LineSource {
    * @returns When its latency begins; NaN if no line is due.
    */
   take(now: number): number;
-  /** The connection could have sent until now. */
+  /** The connection had room for a line until now. */
   wasFree(now: number): void;
   /** Whether there will never be another line. */
   readonly over: boolean;
@@ -145,8 +145,8 @@ export class Pace implements LineSource {
   }
 
   /**
-   * The connection could have sent until now: what was due meanwhile is late
-   * because our timer was, and counts from now.
+   * The connection had room until now: a line that fell due meanwhile is late
+   * because our timer was, not because of the server, and counts from now.
    */
   wasFree(now: number): void {
     this.#free = now;
