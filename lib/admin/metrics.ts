@@ -126,7 +126,7 @@ export function metrics(
   return lines.join("\n") + "\n";
 }
 
-/** A bucket counts what the ones below it hold, too. */
+/** Buckets of Prometheus are cumulative. */
 function bucketsOf({ counts, sum }: ListenerSnapshot["durations"]): Sample[] {
   let value = 0;
   const samples = counts.map((count, bucket): Sample => {

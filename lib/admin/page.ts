@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { RejectReason } from "../telemetry/events.ts";
-import type { Ending } from "../telemetry/events.ts";
+import type { Ending, RejectReason } from "../telemetry/events.ts";
 import { SCRIPT } from "./page_script.ts";
 import { STYLE } from "./page_style.ts";
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { MAX_CONNECTIONS } from "./updates.ts";
+
 // Tagged so that editors colour it as what it is.
 const js = String.raw;
 
@@ -15,6 +17,8 @@ const RETRY = 1000;
 // Seconds that the graph shows, and a pause between updates that is a gap.
 const WINDOW = 300;
 const GAP = 5;
+// Open connections among which the server looks for the busiest.
+const SEARCHED = ${MAX_CONNECTIONS};
 
 const $ = (id) => document.getElementById(id);
 
@@ -178,7 +182,9 @@ function showBusiest(connections, open) {
   $("nobody").hidden = rows.length > 0;
   setText(
     $("searched"),
-    open > 1000 ? "of 1,000 out of " + count(open) + " open ones" : "",
+    open > SEARCHED
+      ? "of " + count(SEARCHED) + " out of " + count(open) + " open ones"
+      : "",
   );
 }
 

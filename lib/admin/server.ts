@@ -7,7 +7,7 @@
 
 import { showAddress } from "../net/address.ts";
 import { bindError } from "../net/bind_error.ts";
-import { pause } from "../util/async.ts";
+import { untilSettledOrLate } from "../util/async.ts";
 import { EventFeed } from "./event_feed.ts";
 import { lastingServe, type LastingServer } from "./lasting_serve.ts";
 import { contentSecurityPolicy } from "./page.ts";
@@ -104,12 +104,7 @@ export class AdminServer {
   async close(): Promise<void> {
     this.#closing = true;
     this.#feed.close();
-    const ended = new AbortController();
-    await Promise.race([
-      Promise.all(this.#open),
-      pause(CLOSE_TIMEOUT, ended.signal),
-    ]);
-    ended.abort();
+    await untilSettledOrLate(Promise.all(this.#open), CLOSE_TIMEOUT);
     this.#ending.abort();
     await this.#server.finished;
   }
@@ -128,11 +123,12 @@ export class AdminServer {
       URL.parse(url)?.pathname,
       completed,
     );
-    const text = typeof body === "string" ? body : undefined;
-    const stream = typeof body === "string" || method === "HEAD"
-      ? undefined
+    const content = typeof body === "string"
+      ? body
+      : method === "HEAD"
+      ? null
       : body();
-    return new Response(text ?? stream ?? null, {
+    return new Response(content, {
       status,
       headers: {
         "Content-Type": type ?? "text/plain; charset=utf-8",

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ConnectionInfo, NamedSnapshot } from "../telemetry/snapshot.ts";
+import type { NamedSnapshot, OpenSnapshot } from "../telemetry/snapshot.ts";
 
 /** What is served now and has been served so far. */
 export interface AdminSnapshot {
@@ -25,7 +25,5 @@ export interface AdminSource {
   /** Counts, of all threads. */
   snapshot(): Promise<AdminSnapshot>;
   /** At most `limit` of the open connections, and how many there are. */
-  connections(
-    limit: number,
-  ): Promise<{ total: number; connections: ConnectionInfo[] }>;
+  connections(limit: number): Promise<OpenSnapshot>;
 }

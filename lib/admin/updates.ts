@@ -12,13 +12,13 @@ import {
 import type { ConnectionInfo } from "../telemetry/snapshot.ts";
 import type { AdminSource } from "./source.ts";
 
-/** Among how many open connections the busiest are looked for. */
+/** How many open connections are told at most, and searched for the busiest. */
 export const MAX_CONNECTIONS = 1_000;
 
 /** How many of the busiest connections are told. */
 const BUSIEST = 10;
 
-/** Seconds after which an update says nothing about the present. */
+/** Seconds after which an update is too old to compute rates from. */
 const STALE = 10;
 
 /** Growth a second; null without a recent update to compare with. */

@@ -10,17 +10,8 @@ import type { Verdict } from "../telemetry/events.ts";
 import { NO_PROOF, type Reader, reads } from "./read_scheduler.ts";
 
 /**
- * Milliseconds that a client gets, after the last sign of life, to answer our
- * FIN with its own.
+ * Bytes that the two kernels hold at most for a client that has not read them.
  */
-const LINGER = 2000;
-
-/**
- * Bytes a second that a client reads at least, and bytes that the two kernels
- * hold for it at most: what it may still have to read is reckoned by them, since
- * no kernel says how far it is.
- */
-export const SLOWEST_READER = 10_000;
 const MOST_UNREAD = 8 * 1024 * 1024;
 
 /**
@@ -50,11 +41,6 @@ export interface SocketContext {
   readonly isDirect: boolean;
   /** Bytes that a client reads at least between two idle sweeps. */
   readonly readPerSweep: number;
-  /**
-   * Milliseconds that a client gets at most, after the last sign of life, to
-   * answer our FIN, if that may still be queued behind much that it has to read.
-   */
-  readonly slowLinger: number;
 }
 
 /**
@@ -66,12 +52,10 @@ export interface SocketContext {
  *                 what comes now is dropped
  *   output   open ──────────► ended
  *                 closeWrite(): FIN
- *   both     linger(): FIN, drop what comes until eof, close
  * ```
  *
- * A socket that is closed over unread bytes sends RST, which can take from the
- * client what it has not read yet. So after the end of its input a socket is
- * read on, only to drop what comes.
+ * Then it is closed, which `linger.ts` does without losing what the client has
+ * not read yet.
  *
  * Who reads calls {@linkcode Socket.beginRead}, awaits the wire's own promise
  * and passes the answer to {@linkcode Socket.received}: a promise more for each
@@ -99,6 +83,8 @@ export class Socket {
   #finSent: Promise<void> | undefined;
   #closed = false;
   #onClose: (() => void) | undefined;
+  /** Made when somebody waits for the end. */
+  #end: PromiseWithResolvers<void> | undefined;
   /** Whether it waits for its turn to read. */
   #queued = false;
   /** The read that has not been answered. */
@@ -113,12 +99,7 @@ export class Socket {
   #draining = false;
   /** Bytes of input beyond which it ends at the next line end. */
   #inputBound = Infinity;
-  /** Whether the last write did not fit into the kernel's buffer. */
   #writeWaited = false;
-  #lingering: Promise<void> | undefined;
-  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
-  /** When a lingering client last gave a sign of life. */
-  #alive = 0;
 
   /** @param onClose Called once, when it has been closed. */
   constructor(wire: Wire, context: SocketContext, onClose?: () => void) {
@@ -176,6 +157,32 @@ export class Socket {
   /** Whether it has been closed. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Settles when it has been closed. */
+  get untilClosed(): Promise<void> {
+    this.#end ??= Promise.withResolvers();
+    if (this.#closed) this.#end.resolve();
+    return this.#end.promise;
+  }
+
+  /** Whether both directions have ended. */
+  get ended(): boolean {
+    return this.#input === "eof" && this.#output === "ended";
+  }
+
+  /** Whether the last write did not fit into the kernel's buffer. */
+  get writeWaited(): boolean {
+    return this.#writeWaited;
+  }
+
+  /**
+   * Bytes sent that the client may still have to read. No kernel says how far it
+   * is: this goes by the time that it has had.
+   */
+  get unread(): number {
+    this.#moved();
+    return this.bytesOut - this.#bytesRead;
   }
 
   /** Whether the client has begun a line that it may finish. */
@@ -344,11 +351,27 @@ export class Socket {
   }
 
   /**
-   * Sends FIN, drops what comes until the client's FIN, and closes: two seconds
-   * after the last sign of life at the latest.
+   * Reads on behind the end of input, and drops what comes, until the client's FIN
+   * or the socket's end.
+   *
+   * @param onAnswer Called for each read that was answered.
    */
-  linger(): Promise<void> {
-    return this.#lingering ??= this.#linger();
+  async dropInput(onAnswer: () => void): Promise<void> {
+    if (this.#input === "eof" || this.#closed) return;
+    const buffer = new Uint8Array(DROP_BUFFER);
+    try {
+      // A read that is under way goes on for us alone.
+      let last = this.#pending ? await this.#pending : 0;
+      while (last !== null) {
+        onAnswer();
+        await reads.turn();
+        last = await this.#wire.read(buffer)
+          .finally(() => this.#answered(0, false));
+      }
+    } catch {
+      // It was closed, by us or by the client.
+    }
+    this.#input = "eof";
   }
 
   /** Closes at once. Doing so twice is fine. */
@@ -356,11 +379,11 @@ export class Socket {
     if (this.#closed) return;
     this.#closed = true;
     reads.connections--;
-    clearTimeout(this.#lingerTimer);
     // A read that a failed handler has left behind ends as at the end of input:
     // nobody may be there to hear that it failed.
     this.endInput();
     this.#wire.close();
+    this.#end?.resolve();
     this.#onClose?.();
   }
 
@@ -381,15 +404,6 @@ export class Socket {
     );
   }
 
-  /** Milliseconds that the client gets, after a sign of life, for its FIN. */
-  get #patience(): number {
-    const { slowLinger } = this.#context;
-    this.#moved();
-    const reading = (this.bytesOut - this.#bytesRead) / SLOWEST_READER * 1000;
-    const slow = this.#writeWaited ? slowLinger : Math.min(reading, slowLinger);
-    return Math.max(LINGER, slow);
-  }
-
   /**
    * How many bytes of a read beyond the bound are input: up to the first line end
    * there, at which the input ends. What follows was sent after the signal.
@@ -408,46 +422,5 @@ export class Socket {
   async #sendFin(): Promise<void> {
     if (!this.#closed) await this.#wire.closeWrite();
     this.#output = "ended";
-  }
-
-  async #linger(): Promise<void> {
-    const finSent = this.closeWrite();
-    this.endInput();
-    if (this.#output === "open" || this.#input !== "eof") {
-      this.#alive = performance.now();
-      this.#closeAfter(this.#patience);
-      await Promise.all([finSent, this.#dropInput()])
-        .catch((error) => {
-          // Over TLS a FIN waits for the client to read what was written.
-          if (!this.#closed) throw error;
-        });
-    }
-    this.close();
-  }
-
-  /** Closes when there has been no sign of life for so many milliseconds. */
-  #closeAfter(patience: number): void {
-    if (this.#closed) return;
-    const left = this.#alive + patience - performance.now();
-    if (left <= 0) this.close();
-    else this.#lingerTimer = setTimeout(() => this.#closeAfter(patience), left);
-  }
-
-  async #dropInput(): Promise<void> {
-    if (this.#input === "eof" || this.#closed) return;
-    const buffer = new Uint8Array(DROP_BUFFER);
-    try {
-      // A read that is under way goes on for us alone.
-      let last = this.#pending ? await this.#pending : 0;
-      while (last !== null) {
-        this.#alive = performance.now();
-        await reads.turn();
-        last = await this.#wire.read(buffer)
-          .finally(() => this.#answered(0, false));
-      }
-    } catch {
-      // It was closed, by us or by the client.
-    }
-    this.#input = "eof";
   }
 }

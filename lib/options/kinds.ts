@@ -1,14 +1,15 @@
 /**
  * The kinds of values that options have: how each is written on the command
- * line, in a URL and in the API, and what is said if it is written wrong.
+ * line, in a URL and in the API, and what is said if it is written wrong. Those
+ * that are numbers are in `numbers.ts`.
  *
  * @module
  */
 
+import { isHost } from "../net/address.ts";
 import { parseCidr } from "../net/cidr.ts";
 import {
   describeChoice,
-  describeRange,
   inRange,
   isObject,
   quote,
@@ -22,7 +23,7 @@ export interface Form<Given, Value> {
   readonly takes: string;
   /** The value that was given, or `undefined` if it is none of this kind. */
   read(given: Given): Value | undefined;
-  /** Of several things that were given, the first that is wrong, if one is. */
+  /** If a list was given, the first item in it that is wrong. */
   wrongPart?(given: Given): { readonly part: unknown } | undefined;
 }
 
@@ -50,12 +51,8 @@ export interface Kind<Value, Resolved = Value> {
   readonly parameter?: TextForm<Value>;
   /** In the API. */
   readonly value: Form<unknown, Resolved>;
-  /** What the API throws. */
-  readonly error: typeof RangeError | typeof TypeError;
-  /** Whether the command line names a file that holds the value. */
+  /** Whether the command line names a file that holds it; no message shows it. */
   readonly inFile?: boolean;
-  /** Whether no message may show it. */
-  readonly secret?: boolean;
 }
 
 /**
@@ -86,75 +83,17 @@ export function readText<Value>(
  */
 export function checkValue<Resolved>(
   name: string,
-  kind: Pick<Kind<unknown, Resolved>, "value" | "error" | "secret">,
+  kind: Pick<Kind<unknown, Resolved>, "value" | "range" | "inFile">,
   given: unknown,
 ): Resolved {
   const value = kind.value.read(given);
   if (value !== undefined) return value;
   const { takes } = kind.value;
-  if (kind.secret) throw new kind.error(`${name} must be ${takes}`);
+  if (kind.inFile) throw new TypeError(`${name} must be ${takes}`);
   const wrong = kind.value.wrongPart?.(given);
   const instead = wrong ? `one with ${show(wrong.part)} in it` : show(given);
-  throw new kind.error(`${name} must be ${takes}, not ${instead}`);
-}
-
-/** A whole number, in decimal digits. */
-export function whole(
-  placeholder: string,
-  min: number,
-  max: number,
-): Kind<number> {
-  const range = { min, max };
-  const text = digits(placeholder, range);
-  return { ...numeric(range), option: text, parameter: text };
-}
-
-/** A number, fractions too. */
-export function decimal(
-  placeholder: string,
-  min: number,
-  max: number,
-): Kind<number> {
-  const range = { min, max, fraction: true };
-  const text: TextForm<number> = {
-    placeholder,
-    takes: describeRange(range, UNITS[placeholder]),
-    read: (text) => withUnit(text, DECIMAL, NO_UNIT, range),
-  };
-  return { ...numeric(range), option: text, parameter: text };
-}
-
-/**
- * Seconds: whole ones on the command line, with a unit in a URL, any in the API.
- */
-export function seconds(min: number, max: number): Kind<number> {
-  const range = { min, max, fraction: true };
-  return {
-    ...numeric(range),
-    unit: "s",
-    option: digits("s", { min, max }),
-    parameter: {
-      placeholder: "duration",
-      takes: `a duration from ${min} to ${max} s, such as 250ms, 2s or 1m`,
-      read: (text) => withUnit(text, DECIMAL, DURATIONS, range),
-    },
-  };
-}
-
-/** Bytes: in a URL with a unit, too. */
-export function bytes({ min, max }: Bounds): Kind<number> {
-  const range = { min, max };
-  return {
-    ...numeric(range),
-    unit: "bytes",
-    option: digits("bytes", range),
-    parameter: {
-      placeholder: "size",
-      takes:
-        `a size from ${min} to ${max} bytes, such as 512, 64k, 1M, 64Ki or 1Mi`,
-      read: (text) => withUnit(text, WHOLE, SIZES, range),
-    },
-  };
+  const Refusal = kind.range ? RangeError : TypeError;
+  throw new Refusal(`${name} must be ${takes}, not ${instead}`);
 }
 
 /** One of some words. */
@@ -171,7 +110,6 @@ export function word<Word extends string>(
     option: text,
     parameter: text,
     value: { takes: describeChoice(words), read },
-    error: TypeError,
   };
 }
 
@@ -187,7 +125,6 @@ export function toggle(): Kind<boolean> {
       takes: "true or false",
       read: (given) => typeof given === "boolean" ? given : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -205,7 +142,6 @@ export function text(
       takes,
       read: (given) => typeof given === "string" ? read(given) : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -224,9 +160,7 @@ export function pem(): Kind<string> {
           ? given
           : undefined,
     },
-    error: TypeError,
     inFile: true,
-    secret: true,
   };
 }
 
@@ -241,7 +175,7 @@ export function cidrs(least: 0 | 1): Kind<readonly string[], string[]> {
     items: "addresses or networks",
     example: "10.0.0.0/8",
     least,
-    accepts: checkCidr,
+    accepts: isCidr,
   });
 }
 
@@ -264,10 +198,11 @@ export function endpoint(
   const takes =
     `[host:]port with a port from ${port.min} to ${port.max}, such as 9090 or 127.0.0.1:9090`;
   const resolve = (text: string) => {
-    const { bracketed, name, digits } = ENDPOINT.exec(text)?.groups ?? {};
+    const { written, digits } = ENDPOINT.exec(text)?.groups ?? {};
+    const host = written === undefined ? defaultHost : hostOf(written);
     const number = Number(digits ?? NaN);
-    if (!inRange(number, port)) return undefined;
-    return { host: bracketed ?? name ?? defaultHost, port: number };
+    if (host === undefined || !inRange(number, port)) return undefined;
+    return { host, port: number };
   };
   return {
     option: unlikeOption({
@@ -282,7 +217,6 @@ export function endpoint(
           ? resolve(`${given}`)
           : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -303,12 +237,12 @@ export function listeners(): Kind<
     value: {
       takes: "the URL of a listener, its options, or a non-empty array of such",
       read: (given) => {
-        const all: unknown[] = Array.isArray(given) ? given : [given];
+        // A copy has no gaps, which `every` would skip.
+        const all: unknown[] = Array.isArray(given) ? [...given] : [given];
         return all.length > 0 && all.every(isListener) ? all : undefined;
       },
       wrongPart: (given) => firstUnlike(given, isListener),
     },
-    error: TypeError,
   };
 }
 
@@ -333,7 +267,6 @@ export function abortSignal(): Kind<AbortSignal> {
       takes: "an AbortSignal",
       read: (given) => given instanceof AbortSignal ? given : undefined,
     },
-    error: TypeError,
   };
 }
 
@@ -345,12 +278,17 @@ export function callback<F extends (...args: any[]) => unknown>(): Kind<F> {
       takes: "a function",
       read: (given) => typeof given === "function" ? given as F : undefined,
     },
-    error: TypeError,
   };
 }
 
+/** A host as it is written: `[::1]` and `::1` are the same. */
+export function hostOf(text: string): string | undefined {
+  const host = text.replace(/^\[(.+:.*)\]$/, "$1");
+  return isHost(host) ? host : undefined;
+}
+
 /** Whether the text is an IPv4 or IPv6 address, or a network of either. */
-export function checkCidr(text: string): boolean {
+export function isCidr(text: string): boolean {
   try {
     parseCidr(text);
     return true;
@@ -364,76 +302,10 @@ export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-const WHOLE = /^(?<digits>[0-9]+)(?<unit>[a-zA-Z]*)$/;
-const DECIMAL = /^(?<digits>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?<unit>[a-zA-Z]*)$/;
-const ENDPOINT =
-  /^(?:(?:\[(?<bracketed>[^\[\]]+)\]|(?<name>[^:\[\]\s]+)):)?(?<digits>[0-9]+)$/;
+const ENDPOINT = /^(?:(?<written>\[.*\]|[^:]*):)?(?<digits>[0-9]+)$/;
 
 function isListener(given: unknown): given is string | object {
   return typeof given === "string" || isObject(given);
-}
-
-/** What a bare number counts, by what stands for it in the help. */
-const UNITS: Readonly<Record<string, string>> = {
-  s: "seconds",
-  ms: "milliseconds",
-  bytes: "bytes",
-};
-
-/** What so many of each unit are; the unit "" is that of a bare number. */
-type Units = Record<string, (count: number) => number>;
-
-const NO_UNIT: Units = { "": (count) => count };
-
-/** In seconds. */
-const DURATIONS: Units = {
-  "": (seconds) => seconds,
-  ms: (milliseconds) => milliseconds / 1000,
-  s: (seconds) => seconds,
-  m: (minutes) => minutes * 60,
-};
-
-/** In bytes. */
-const SIZES: Units = {
-  "": (bytes) => bytes,
-  k: (thousands) => thousands * 1000,
-  M: (millions) => millions * 1000 ** 2,
-  Ki: (kibibytes) => kibibytes * 1024,
-  Mi: (mebibytes) => mebibytes * 1024 ** 2,
-};
-
-/** What all numbers have in common. */
-function numeric(
-  range: Bounds,
-): Pick<Kind<number>, "range" | "value" | "error"> {
-  return {
-    range,
-    value: {
-      takes: describeRange(range),
-      read: (given) => inRange(given, range) ? given : undefined,
-    },
-    error: RangeError,
-  };
-}
-
-function digits(placeholder: string, range: Range): TextForm<number> {
-  return {
-    placeholder,
-    takes: describeRange(range, UNITS[placeholder]),
-    read: (text) => withUnit(text, WHOLE, NO_UNIT, range),
-  };
-}
-
-function withUnit(
-  text: string,
-  pattern: RegExp,
-  units: Units,
-  range: Range,
-): number | undefined {
-  const { digits, unit = "" } = pattern.exec(text)?.groups ?? {};
-  if (digits === undefined || !Object.hasOwn(units, unit)) return undefined;
-  const value = units[unit]!(Number(digits));
-  return inRange(value, range) ? value : undefined;
 }
 
 /** What looks like another option is no value of this one. */
@@ -444,7 +316,7 @@ function unlikeOption<Value>(form: TextForm<Value>): TextForm<Value> {
   };
 }
 
-/** What a list has in it. */
+/** The items of a list. */
 interface Items {
   readonly placeholder: string;
   /** What they are called. */
@@ -475,16 +347,16 @@ function list(
         least > 0 ? "a non-empty" : "an"
       } array of ${items}, such as ["${example}"]`,
       read: (given) =>
-        Array.isArray(given) && given.length >= least && given.every(isItem)
+        Array.isArray(given) && given.length >= least &&
+          !firstUnlike(given, isItem)
           ? [...given]
           : undefined,
       wrongPart: (given) => firstUnlike(given, isItem),
     },
-    error: TypeError,
   };
 }
 
-/** The first of several things that is not accepted. */
+/** The first item that is not accepted; a gap counts as `undefined`. */
 function firstUnlike(
   given: unknown,
   accepts: (item: unknown) => boolean,

@@ -23,8 +23,8 @@ import {
 
 /**
  * A listener of the option `listen`, as an object: the same as its URL. Times are
- * in seconds. What is left out is as the server's option of that name. Unknown
- * fields are ignored.
+ * in seconds. What is left out is taken from the server's option of that name.
+ * Unknown fields are ignored.
  */
 export interface ListenOptions extends FaultSettings {
   /**
@@ -75,12 +75,16 @@ export interface ListenOptions extends FaultSettings {
   alpn?: readonly string[];
 }
 
-/** A listener, checked and complete. Plain data, which can cross threads. */
-export interface ListenerSettings extends Location {
+/** What a listener takes from the server's options unless it has its own. */
+export interface ListenerDefaults {
   readonly mode: Mode;
   readonly maxLineLength: number;
   readonly idleTimeout: number;
   readonly greeting: boolean;
+}
+
+/** A listener, checked and complete. Plain data, which can cross threads. */
+export interface ListenerSettings extends Location, ListenerDefaults {
   /** Empty: no PROXY protocol. */
   readonly proxy: readonly string[];
   readonly alpn: readonly string[];
@@ -88,14 +92,8 @@ export interface ListenerSettings extends Location {
   readonly faults?: FaultSettings;
 }
 
-/** What listeners have in common, unless one has its own. */
-export type ListenerDefaults = Pick<
-  ListenerSettings,
-  "mode" | "maxLineLength" | "idleTimeout" | "greeting"
->;
-
 const FIELDS: Table = optionsIn("object");
-/** Addresses with commas or blanks between. */
+/** Several addresses in one, separated by commas or blanks. */
 const SEVERAL = /^(?:tcp|tls|udp):.*[,\s](?:tcp|tls|udp|unix):/;
 const STRAY_PERCENT = /%(?![0-9a-f]{2})/i;
 const FAULT_NAMES = Object.entries(FIELDS)

@@ -8,11 +8,10 @@
  * @module
  */
 
-import { isHost } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import { quote } from "../util/check.ts";
 import { nearest } from "../util/nearest.ts";
-import { readText, type TextForm } from "./kinds.ts";
+import { hostOf, readText, type TextForm } from "./kinds.ts";
 import { OPTIONS, TRANSPORTS } from "./schema.ts";
 
 /** What an address says. */
@@ -107,13 +106,10 @@ function parseAuthority(
   };
 }
 
-function parseHost(host: string): string {
-  const [, address] = /^\[(.*)\]$/.exec(host) ?? [];
-  const taken = address === undefined
-    ? host === "" || isHost(host)
-    : address.includes(":") && isHost(address);
-  if (!taken) {
-    throw new Error(`host takes an address or a name, not ${quote(host)}`);
+function parseHost(text: string): string {
+  const host = text === "" ? text : hostOf(text);
+  if (host === undefined) {
+    throw new Error(`host takes an address or a name, not ${quote(text)}`);
   }
-  return address?.replace(/%25/, "%") ?? host;
+  return host.replace("%25", "%");
 }

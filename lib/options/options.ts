@@ -8,7 +8,6 @@ import type { Handler } from "../connection/connection.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import { isObject, show } from "../util/check.ts";
 import {
-  type ListenerDefaults,
   type ListenerSettings,
   type ListenOptions,
   resolveListener,
@@ -232,9 +231,9 @@ export function resolve(options: number | EchoSupervisorOptions): Settings {
     );
   }
   const {
-    listen,
     host,
     port,
+    listen = [{ host, port }],
     mode,
     maxLineLength,
     idleTimeout,
@@ -246,9 +245,9 @@ export function resolve(options: number | EchoSupervisorOptions): Settings {
   } = checkEach(OPTIONS, given);
   checkTogether(given);
   const defaults = { mode, maxLineLength, idleTimeout, greeting };
-  const listeners = listen
-    ? resolveListeners(listen, defaults)
-    : [plainListener(host, port, defaults)];
+  const listeners = listen.map((listener, index) =>
+    resolveListener(nameOf(listen, index), listener, defaults)
+  );
   if (given.handler) checkNoFaults(listeners);
   return {
     listeners,
@@ -315,15 +314,6 @@ function listensForTls(listen: EchoServerOptions["listen"]): boolean {
   );
 }
 
-function resolveListeners(
-  listeners: (string | ListenOptions)[],
-  defaults: ListenerDefaults,
-): ListenerSettings[] {
-  return listeners.map((listener, index) =>
-    resolveListener(nameOf(listeners, index), listener, defaults)
-  );
-}
-
 /**
  * Faults act on the built-in echo. Of UDP they hold beside a handler, which it
  * never asks.
@@ -346,27 +336,16 @@ function nameOf(listeners: readonly unknown[], index: number): string {
   return listeners.length > 1 ? `listen[${index}]` : "listen";
 }
 
-function plainListener(
-  host: string,
-  port: number,
-  defaults: ListenerDefaults,
-): ListenerSettings {
-  const location = { transport: "tcp", host, port, path: "" } as const;
-  return { ...location, ...defaults, proxy: [], alpn: [] };
-}
-
 /** The same function, whose errors and rejections go nowhere. */
 function ignoringErrors(
   onEvent: (event: ServerEvent) => void,
 ): (event: ServerEvent) => void {
-  // A log that cannot be written is no reason to stop serving.
-  const ignore = () => {};
   return (event) => {
     try {
       const written: unknown = onEvent(event);
-      if (written !== undefined) Promise.resolve(written).catch(ignore);
+      if (written !== undefined) Promise.resolve(written).catch(() => {});
     } catch {
-      ignore();
+      // A log that cannot be written is no reason to stop serving.
     }
   };
 }

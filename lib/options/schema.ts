@@ -8,7 +8,6 @@
 
 import type { Handler } from "../connection/connection.ts";
 import { DEFAULT_LINE_LIMIT, LINE_LIMIT } from "../lines/line_buffer.ts";
-import { isHost } from "../net/address.ts";
 import type { Transport } from "../net/transport.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import { LOG_FORMATS } from "../telemetry/logger.ts";
@@ -16,22 +15,20 @@ import { checkObject } from "../util/check.ts";
 import {
   type Bounds,
   byteLength,
-  bytes,
   callback,
   checkValue,
   cidrs,
-  decimal,
   endpoint,
+  hostOf,
   type Kind,
   listeners,
   pem,
   protocols,
-  seconds,
   text,
   toggle,
-  whole,
   word,
 } from "./kinds.ts";
+import { bytes, decimal, seconds, whole } from "./numbers.ts";
 
 /** How bytes go back: by whole lines, or as they come. */
 export type Mode = "line" | "raw";
@@ -46,7 +43,7 @@ export type Place = "command" | "api" | "url" | "object";
 export interface Option<Value, Resolved = Value> {
   readonly kind: Kind<Value, Resolved>;
   readonly places: readonly Place[];
-  /** What holds if it is not given; without it nothing does. */
+  /** Its value if none is given. */
   readonly default?: Resolved;
   /** The letter that is short for it on the command line. */
   readonly short?: string;
@@ -80,9 +77,6 @@ export const COMMAND_LINE: Voice = {
   name: (option) => `--${dashed(option)}`,
   verb: "takes",
 };
-
-/** The modes, the default first. */
-export const MODES: readonly Mode[] = ["line", "raw"];
 
 /** The transports, the default first. */
 export const TRANSPORTS: readonly Transport[] = ["tcp", "tls", "udp", "unix"];
@@ -160,7 +154,7 @@ export const OPTIONS = {
     group: "Listening",
     help: "threads sharing ports",
   }),
-  mode: option(word(MODES), {
+  mode: option(word<Mode>(["line", "raw"]), {
     places: EVERYWHERE,
     on: STREAMS,
     default: "line",
@@ -415,12 +409,6 @@ export function isOn(
   transport: Transport,
 ): boolean {
   return on === undefined || on.includes(transport);
-}
-
-/** `[::1]` and `::1` are the same host. */
-function hostOf(text: string): string | undefined {
-  const host = text.replace(/^\[(.+:.*)\]$/, "$1");
-  return isHost(host) ? host : undefined;
 }
 
 function shortText(text: string): string | undefined {

@@ -9,15 +9,13 @@ import { describeRange, inRange, quote, show } from "../util/check.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
 import {
   abortSignal,
-  bytes,
   callback,
-  decimal,
   fingerprint,
   pem,
   toggle,
-  whole,
 } from "../options/kinds.ts";
 import { type Location, parseLocation } from "../options/location.ts";
+import { bytes, decimal, whole } from "../options/numbers.ts";
 import {
   API,
   checkEach,

@@ -97,24 +97,23 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** The open ones, and at most `limit` of them one by one. */
+  /** How many are open, and at most `limit` of them one by one. */
   snapshot(limit: number): OpenSnapshot {
-    const bytes = this.services.map(() => ({ bytesIn: 0, bytesOut: 0 }));
-    for (const { service, socket } of this.#open) {
-      const sum = bytes[service.index]!;
-      sum.bytesIn += socket.bytesIn;
-      sum.bytesOut += socket.bytesOut;
-    }
     const connections = Iterator.from(this.#open).take(limit).map(describe);
-    return { bytes, total: this.size, connections: connections.toArray() };
+    return { total: this.size, connections: connections.toArray() };
   }
 
   /** What each listener has served until now. */
   snapshots(): NamedSnapshot[] {
-    const { bytes } = this.snapshot(0);
+    const moved = this.services.map(() => ({ bytesIn: 0, bytesOut: 0 }));
+    for (const { service, socket } of this.#open) {
+      const sum = moved[service.index]!;
+      sum.bytesIn += socket.bytesIn;
+      sum.bytesOut += socket.bytesOut;
+    }
     return this.services.map(({ name, counters, index }) => ({
       listener: name,
-      ...counters.snapshot(bytes[index]),
+      ...counters.snapshot(moved[index]),
     }));
   }
 

@@ -23,7 +23,7 @@
 
 import { reads } from "../connection/read_scheduler.ts";
 import type { Pulse, Socket } from "../connection/socket.ts";
-import { eventLoopTurn, pause } from "../util/async.ts";
+import { eventLoopTurn, untilSettledOrLate } from "../util/async.ts";
 
 const MIB = 1024 * 1024;
 
@@ -66,7 +66,7 @@ export async function drain(options: DrainOptions): Promise<void> {
   if (timeout > 0) {
     const over = new AbortController();
     endInputs(options, over.signal);
-    await Promise.race([emptied, pause(timeout * 1000, over.signal)]);
+    await untilSettledOrLate(emptied, timeout * 1000);
     over.abort();
   }
   delete pulse.onDrainRead;
@@ -103,9 +103,6 @@ async function cutOff(
   for (const { socket } of open) socket.giveUp("deadline");
   // What is held reaches the kernel within a turn, if there is room for it.
   await eventLoopTurn();
-  const over = new AbortController();
-  const grace = timeout > 0 ? DEADLINE_GRACE : 0;
-  await Promise.race([emptied, pause(grace, over.signal)]);
-  over.abort();
+  await untilSettledOrLate(emptied, timeout > 0 ? DEADLINE_GRACE : 0);
   for (const connection of open) connection.end();
 }

@@ -5,6 +5,7 @@
  */
 
 import { SocketConnection } from "../connection/connection.ts";
+import { linger } from "../connection/linger.ts";
 import { Socket } from "../connection/socket.ts";
 import { type Address, showAddress, toAddress } from "../net/address.ts";
 import type { RawWire } from "../net/transport.ts";
@@ -105,7 +106,7 @@ export class ServedConnection implements ChildSpec, Placed {
       // Not held here: streams that were fused are then free to go.
       await service.handler(new SocketConnection(socket, this.#client), this);
       this.#handled = true;
-      await socket.linger();
+      await linger(socket, service.slowestLinger);
       this.end();
     } catch (error) {
       this.end({ error });

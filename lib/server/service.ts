@@ -5,11 +5,8 @@
  */
 
 import type { Access } from "../connection/access.ts";
-import {
-  type Pulse,
-  SLOWEST_READER,
-  type SocketContext,
-} from "../connection/socket.ts";
+import { SLOWEST_READER } from "../connection/linger.ts";
+import type { Pulse, SocketContext } from "../connection/socket.ts";
 import type { DatagramFaults } from "../faults/faults.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
 import type { Counters } from "../telemetry/counters.ts";
@@ -29,6 +26,8 @@ export interface Service {
   readonly context: SocketContext;
   readonly counters: Counters;
   readonly handler: NumberedHandler;
+  /** Milliseconds of silence that a client gets at most to answer our FIN. */
+  readonly slowestLinger: number;
   /** What precedes the handler, if anything does. */
   readonly admit: Admit | undefined;
   /** Who is served; without it everybody. */
@@ -78,9 +77,9 @@ export async function makeService(
       finishesLines: mode === "line",
       isDirect: settings.transport !== "tls",
       readPerSweep: sweepSeconds * SLOWEST_READER,
-      slowLinger: server.shutdownTimeout * 1000,
     },
     handler: await handlerOf(server, settings, parts.draining),
+    slowestLinger: server.shutdownTimeout * 1000,
     // A byte may have moved at any time before the sweep that counts as its
     // first.
     idleSweeps: idleTimeout > 0 ? Math.ceil(idleTimeout / sweepSeconds) + 1 : 0,

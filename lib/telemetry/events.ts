@@ -187,7 +187,7 @@ export interface CertificateEvent {
   valid?: boolean;
 }
 
-/** A listener has faults. Told before the first `listening` event. */
+/** A listener has faults. Told before the `listening` events. */
 export interface FaultsEvent {
   /** Tells the events apart. */
   type: "faults";
@@ -199,7 +199,7 @@ export interface FaultsEvent {
 
 /**
  * The seed of a listener's faults, where none was given and it was drawn. Told
- * before the first `listening` event, for each address.
+ * before the `listening` events, for each address.
  */
 export interface SeedEvent {
   /** Tells the events apart. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What the buckets hold at most, in seconds; one without a bound follows. */
+/** The upper bounds of the buckets, in seconds; the last bucket has none. */
 export const DURATION_BOUNDS: readonly number[] = [
   0.001,
   0.01,
@@ -19,7 +19,7 @@ export const DURATION_BOUNDS: readonly number[] = [
 
 /** What a histogram holds at one moment. */
 export interface HistogramSnapshot {
-  /** How many durations each bucket holds, those below it not included. */
+  /** How many durations each bucket holds: not cumulative. */
   counts: number[];
   /** All durations added up, in seconds. */
   sum: number;

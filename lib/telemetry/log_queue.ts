@@ -6,7 +6,7 @@
  */
 
 import { LF } from "../lines/line_feed.ts";
-import { pause } from "../util/async.ts";
+import { pause, untilSettledOrLate } from "../util/async.ts";
 import type { ServerEvent } from "./events.ts";
 import { logger, type LoggerOptions } from "./logger.ts";
 
@@ -86,10 +86,7 @@ export class LogQueue {
    * waiting only if it ends other than by `Deno.exit()`.
    */
   async flush(milliseconds: number): Promise<void> {
-    if (!this.#writing) return;
-    const written = new AbortController();
-    this.#writing.then(() => written.abort());
-    await pause(milliseconds, written.signal);
+    if (this.#writing) await untilSettledOrLate(this.#writing, milliseconds);
   }
 
   async #writeLines(): Promise<void> {

@@ -60,14 +60,15 @@ export interface LoggerOptions {
 
 type Level = "error" | "warning" | "info" | "debug";
 
-/** What each verbosity says. */
-const SAID: Record<Verbosity, readonly Level[]> = {
+/** The levels that each verbosity logs. */
+const LOGGED: Record<Verbosity, readonly Level[]> = {
   quiet: ["error", "warning"],
   normal: ["error", "warning", "info"],
   verbose: ["error", "warning", "info", "debug"],
 };
 
-const VERBOSITIES = Object.keys(SAID) as Verbosity[];
+const VERBOSITIES = Object.keys(LOGGED) as Verbosity[];
+
 /** The formats, the default first. */
 export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
 
@@ -107,7 +108,7 @@ export function logger(
   checkFunction("now", now);
   return (event) => {
     const level = levelOf(event);
-    if (!SAID[verbosity].includes(level)) return;
+    if (!LOGGED[verbosity].includes(level)) return;
     const time = new Date(now()).toISOString();
     const line = format === "json"
       ? asJson(time, level, event)
@@ -188,7 +189,8 @@ function connectionEnded(event: ConnectionEvent): string {
     ? `${event.connection} on ${event.listener}`
     : clientOf(event);
   const what = `connection ${who} ${ending}`;
-  const how = `${moved(bytesIn, bytesOut)}, ${seconds.toFixed(3)} s`;
+  const how = `${plural(bytesIn, "byte")} in, ` +
+    `${plural(bytesOut, "byte")} out, ${seconds.toFixed(3)} s`;
   return `${what}: ${how}${reason ? `: ${reason}` : ""}`;
 }
 
@@ -254,10 +256,6 @@ function servedOf(totals: Totals): string {
     datagramsOut && `${plural(datagramsOut, "datagram")} out`,
   ];
   return parts.filter(Boolean).join(", ") || "0 connections served";
-}
-
-function moved(bytesIn: number, bytesOut: number): string {
-  return `${plural(bytesIn, "byte")} in, ${plural(bytesOut, "byte")} out`;
 }
 
 function plural(number: number, thing: string): string {

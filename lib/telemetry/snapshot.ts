@@ -25,16 +25,8 @@ export interface ConnectionInfo {
   seconds: number;
 }
 
-/** Bytes that connections have moved. */
-export interface Moved {
-  bytesIn: number;
-  bytesOut: number;
-}
-
 /** The open connections. */
 export interface OpenSnapshot {
-  /** What those of each listener have moved, in order. */
-  bytes: Moved[];
   /** How many there are. */
   total: number;
   /** Some of them. */

@@ -7,7 +7,7 @@
 import type { Address } from "../net/address.ts";
 import type { AsyncClosable, Observed } from "../server/admin.ts";
 
-/** What a tree supervises, and how it is seen: a server, or workers. */
+/** A server, or workers, as the tree sees them. */
 export interface Branch {
   /** The addresses of all listeners. */
   readonly addrs: readonly Address[];

@@ -20,7 +20,7 @@ import { show } from "../util/check.ts";
 import { Supervisor } from "../util/supervisor.ts";
 import { reasonOf } from "../util/text.ts";
 import type { Branch } from "./branch.ts";
-import type { SuperviseOptions, WorkerPlatform } from "./worker_pool.ts";
+import type { WorkerPlatform } from "./worker_pool.ts";
 
 /**
  * Seconds beyond `shutdownTimeout` that the tree waits for a drain, which ends
@@ -143,11 +143,11 @@ export class EchoSupervisor {
     });
     const branch = prepared.workers === 1
       ? await superviseServer(supervisor, Server, prepared, () => restarts)
-      : await superviseThreads(supervisor, prepared, {
-        restarts: () => restarts,
-        signal,
-        platform,
-      });
+      : await (await import("./worker_pool.ts")).superviseWorkers(
+        supervisor,
+        prepared,
+        { restarts: () => restarts, signal, platform },
+      );
     return new EchoSupervisor(supervisor, prepared, branch);
   }
 
@@ -183,16 +183,6 @@ export class EchoSupervisor {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
   }
-}
-
-/** The tree of several threads, which is loaded only for those. */
-async function superviseThreads(
-  supervisor: Supervisor,
-  settings: Settings,
-  options: SuperviseOptions,
-): Promise<Branch> {
-  const { superviseWorkers } = await import("./worker_pool.ts");
-  return await superviseWorkers(supervisor, settings, options);
 }
 
 /**

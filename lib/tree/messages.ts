@@ -5,7 +5,6 @@
  */
 
 import type { Settings } from "../options/options.ts";
-
 import { Counters, type ListenerSnapshot } from "../telemetry/counters.ts";
 import type { ServerEvent } from "../telemetry/events.ts";
 import type { OpenSnapshot } from "../telemetry/snapshot.ts";
@@ -20,77 +19,46 @@ export interface ServeOrder {
   settings: WorkerSettings;
   /** Where to count; it outlives the worker. See {@linkcode countersIn}. */
   counters: SharedArrayBuffer;
-  /** Whether it is the one that listens where ports cannot be shared. */
+  /** Whether it is the worker that has the UDP and Unix sockets. */
   first: boolean;
   /**
-   * Whether nobody may listen on the ports yet. Where a port can be shared, that
-   * somebody does is no error.
+   * Whether the ports must be free: binding a shared port succeeds even if another
+   * program listens on it.
    */
   claimsPorts: boolean;
 }
 
-/** To stop listening and to drain its connections. */
-export interface DrainOrder {
-  type: "drain";
-}
-
-/** To report what is open. */
-export interface SnapshotOrder {
-  type: "snapshot";
-  /** Tells the answers apart. */
-  id: number;
-  /** Most connections to list. */
-  limit: number;
-}
-
 /** What a worker is told. */
-export type Order = ServeOrder | DrainOrder | SnapshotOrder;
+export type Order =
+  | ServeOrder
+  /** To stop listening and to drain its connections. */
+  | { type: "drain" }
+  /** To report what is open, and at most `limit` connections one by one. */
+  | { type: "snapshot"; id: number; limit: number };
 
-/** It listens. */
-export interface ListeningReport {
-  type: "listening";
-}
-
-/** Events of its server since the last report, in order. */
-export interface EventsReport {
-  type: "events";
-  events: ServerEvent[];
-}
-
-/** It has stopped listening and drains so many connections. */
-export interface DrainingReport {
-  type: "draining";
-  connections: number;
-}
-
-/** It has stopped. */
-export interface StoppedReport {
-  type: "stopped";
-}
-
-/** What is open: the answer to a {@linkcode SnapshotOrder}. */
+/** The answer to the order for a snapshot that has its `id`. */
 export interface SnapshotReport {
   type: "snapshot";
   id: number;
+  /** What is open. */
   open: OpenSnapshot;
   /** What each listener has served at the same moment, in order. */
   listeners: ListenerSnapshot[];
 }
 
-/** It cannot start, or cannot go on. */
-export interface FailedReport {
-  type: "failed";
-  reason: string;
-}
-
 /** What a worker tells. */
 export type Report =
-  | ListeningReport
-  | EventsReport
-  | DrainingReport
-  | StoppedReport
-  | SnapshotReport
-  | FailedReport;
+  /** It listens. */
+  | { type: "listening" }
+  /** Events of its server since the last report, in order. */
+  | { type: "events"; events: ServerEvent[] }
+  /** It has stopped listening and drains so many connections. */
+  | { type: "draining"; connections: number }
+  /** It has stopped. */
+  | { type: "stopped" }
+  /** It cannot start, or cannot go on. */
+  | { type: "failed"; reason: string }
+  | SnapshotReport;
 
 const COUNTERS_BYTES = Counters.LENGTH * Float64Array.BYTES_PER_ELEMENT;
 

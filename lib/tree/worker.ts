@@ -61,9 +61,9 @@ async function start(order: ServeOrder): Promise<EchoServer> {
   const settings = { ...order.settings, onEvent: hear };
   const connections = new Connections(settings, countersIn(order.counters));
   const sharing = { first: order.first };
-  // Alone, it finds out whether somebody listens. Until it shares the ports, some
-  // hundred microseconds later, another program that does the same goes
-  // unnoticed: nothing else may stand between these two.
+  // A port that is bound without sharing is found taken. Between that and the
+  // shared bind, some hundred microseconds, another program that does the same
+  // goes unnoticed: nothing else may come between these two.
   if (order.claimsPorts) await findFree(settings);
   return await EchoServer.startWith(settings, { connections, sharing });
 }
@@ -76,9 +76,10 @@ async function answer(id: number, limit: number): Promise<void> {
   report({ type: "snapshot", id, open, listeners: connections.snapshots() });
 }
 
-/** Hears an event of the server: what all workers have in common is reported. */
+/** Reports an event of the server, unless the tree tells it for all workers. */
 function hear(event: ServerEvent): void {
   switch (event.type) {
+    case "faults":
     case "listening":
       return;
     case "drain":

@@ -8,7 +8,7 @@ import type { ServerEvent } from "../telemetry/events.ts";
 import { deferred } from "../util/async.ts";
 import type { Order, Report, ServeOrder, SnapshotReport } from "./messages.ts";
 
-/** Milliseconds that a worker has to say what is open. */
+/** Milliseconds that a worker has to answer with a snapshot. */
 const SNAPSHOT_TIMEOUT = 1000;
 
 /** The part of a `Worker` that is needed. */
@@ -39,7 +39,7 @@ export class WorkerHandle {
   /**
    * @param thread Runs `worker.ts`.
    * @param order What it serves.
-   * @param onEvent Hears its events.
+   * @param onEvent Called with its events.
    */
   constructor(
     thread: WorkerThread,
@@ -67,10 +67,10 @@ export class WorkerHandle {
   }
 
   /**
-   * What it serves and has served, and at most `limit` connections of it.
+   * What it serves and has served, and at most `limit` of its connections.
    *
-   * @param timeout Milliseconds that it has to say so.
-   * @returns Nothing if it does not, or is dead.
+   * @param timeout Milliseconds that it has to answer.
+   * @returns Nothing if it does not answer, or has ended.
    */
   async snapshot(
     limit: number,
@@ -90,6 +90,15 @@ export class WorkerHandle {
     return report;
   }
 
+  /** Ends the thread at once, and with it its connections. */
+  terminate(): void {
+    this.#ended = true;
+    this.#thread.terminate();
+    this.#finished.resolve();
+    this.#draining.resolve(0);
+    for (const resolve of this.#snapshots.values()) resolve();
+  }
+
   #order(order: Order): void {
     this.#thread.postMessage(order);
   }
@@ -106,30 +115,16 @@ export class WorkerHandle {
       case "snapshot":
         return this.#snapshots.get(report.id)?.(report);
       case "stopped":
-        this.#terminate();
-        return this.#finished.resolve();
+        return this.terminate();
       case "failed":
         return this.#die(report.reason);
     }
   }
 
-  /** Ends the thread at once, and with it its connections. */
-  terminate(): void {
-    this.#terminate();
-    this.#finished.resolve();
-  }
-
-  #terminate(): void {
-    this.#ended = true;
-    this.#thread.terminate();
-    this.#draining.resolve(0);
-    for (const resolve of this.#snapshots.values()) resolve();
-  }
-
   #die(reason: string): void {
-    this.#terminate();
     const error = new Error(reason);
     this.#listening.reject(error);
     this.#finished.reject(error);
+    this.terminate();
   }
 }

@@ -14,11 +14,15 @@ import {
   sumSnapshots,
 } from "../telemetry/counters.ts";
 import {
-  type ConnectionInfo,
   type NamedSnapshot,
+  type OpenSnapshot,
   totalsOf,
 } from "../telemetry/snapshot.ts";
-import { pause, untilSettledOrAborted } from "../util/async.ts";
+import {
+  pause,
+  untilSettledOrAborted,
+  untilSettledOrLate,
+} from "../util/async.ts";
 import type { Supervisor } from "../util/supervisor.ts";
 import type { Branch } from "./branch.ts";
 import { counterMemory, countersIn, type WorkerSettings } from "./messages.ts";
@@ -52,13 +56,9 @@ const PLATFORM: WorkerPlatform = {
 };
 
 /** What is served now and has been served so far, by all workers. */
-export interface PoolSnapshot {
+interface PoolSnapshot extends OpenSnapshot {
   /** For each listener, in order. */
   listeners: NamedSnapshot[];
-  /** How many connections are open. */
-  total: number;
-  /** Some of them. */
-  connections: ConnectionInfo[];
 }
 
 /** What starting workers takes. */
@@ -82,7 +82,8 @@ export async function superviseWorkers(
   { signal, restarts, platform = {} }: SuperviseOptions,
 ): Promise<Branch> {
   await requireWorkers();
-  // Port 0 would be another for each worker. The first one makes sure once more.
+  // With port 0 each worker would get another port. The first worker checks once
+  // more that the ports are free.
   const bound = await findFree(settings);
   const pool = new WorkerPool(settings, bound, { ...PLATFORM, ...platform });
   const observed = observePool(pool, restarts);
@@ -123,14 +124,14 @@ function nameOf(index: number): string {
  * Workers, each with its share of the connections. The first that is to stop
  * stops them all, so that one drain covers all.
  */
-export class WorkerPool {
+class WorkerPool {
   readonly #settings: Settings;
   readonly #bound: readonly Bound[];
   readonly #platform: WorkerPlatform;
   /** Where each worker counts, also when it is started again. */
   readonly #memory: SharedArrayBuffer[];
   readonly #counters: Counters[][];
-  /** What each worker has said last. */
+  /** The last report of each worker. */
   readonly #last: ListenerSnapshot[][] = [];
   readonly #alive = new Map<number, WorkerHandle>();
   readonly #stopping = new AbortController();
@@ -317,14 +318,11 @@ export class WorkerPool {
     this.#stopping.abort();
     const workers = [...this.#alive.values()];
     for (const worker of workers) worker.drain();
-    const over = new AbortController();
-    const stopped = Promise.allSettled(workers.map(({ finished }) => finished));
     const { shutdownTimeout } = this.#settings;
-    await Promise.race([
-      stopped,
-      pause((shutdownTimeout + STOP_MARGIN) * 1000, over.signal),
-    ]);
-    over.abort();
+    await untilSettledOrLate(
+      Promise.allSettled(workers.map(({ finished }) => finished)),
+      (shutdownTimeout + STOP_MARGIN) * 1000,
+    );
     for (const worker of workers) worker.terminate();
   }
 }

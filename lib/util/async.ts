@@ -34,6 +34,22 @@ export function untilSettledOrAborted(
   });
 }
 
+/**
+ * Settles as `promise` does, or resolves when so many milliseconds have passed
+ * before that.
+ */
+export async function untilSettledOrLate(
+  promise: Promise<unknown>,
+  milliseconds: number,
+): Promise<void> {
+  const settled = new AbortController();
+  try {
+    await Promise.race([promise, pause(milliseconds, settled.signal)]);
+  } finally {
+    settled.abort();
+  }
+}
+
 /** Waits, but not beyond the abort of `signal`. */
 export function pause(
   milliseconds: number,

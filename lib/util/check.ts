@@ -1,5 +1,5 @@
 /**
- * What a setting takes, and how it is said that it does not take something.
+ * Checks of settings: what each takes, and the error if it is given anything else.
  *
  * @module
  */

@@ -7,7 +7,7 @@
 import { checkNumber, type Range } from "./check.ts";
 
 /** Which seeds there are. */
-export const SEEDS: Range = { min: 0, max: Number.MAX_SAFE_INTEGER };
+const SEEDS: Range = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** Which numbers a connection can have. */
 const CONNECTIONS: Range = { min: 1, max: Number.MAX_SAFE_INTEGER };

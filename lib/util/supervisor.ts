@@ -5,7 +5,7 @@
  * @module
  */
 
-import { deferred, eventLoopTurn } from "./async.ts";
+import { deferred, eventLoopTurn, pause } from "./async.ts";
 import {
   checkFunction,
   checkNumber,
@@ -24,7 +24,7 @@ export type Restart = "permanent" | "transient" | "temporary";
 const RESTARTS: readonly Restart[] = ["permanent", "transient", "temporary"];
 
 /** The longest time, in milliseconds, that a timer can be set to: 24 days. */
-const FOREVER = 2 ** 31 - 1;
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Restarts within one turn of the event loop: a child that ends as soon as it
@@ -155,20 +155,25 @@ export class Supervisor {
    * @throws {TypeError} If another option is of the wrong kind.
    */
   constructor(options: SupervisorOptions = {}) {
-    this.#options = {
-      maxRestarts: 3,
-      maxSeconds: 5,
-      shutdownTimeout: 5,
-      onRestart: () => {},
-      now: () => performance.now() / 1000,
-      ...checkObject("options", options),
-    };
-    const { maxRestarts, maxSeconds, shutdownTimeout } = this.#options;
+    const {
+      maxRestarts = 3,
+      maxSeconds = 5,
+      shutdownTimeout = 5,
+      onRestart = () => {},
+      now = () => performance.now() / 1000,
+    } = checkObject("options", options);
     checkNumber("maxRestarts", maxRestarts, { min: 0 });
     checkNumber("shutdownTimeout", shutdownTimeout, { min: 0, fraction: true });
     checkPositive("maxSeconds", maxSeconds);
-    checkFunction("onRestart", this.#options.onRestart);
-    checkFunction("now", this.#options.now);
+    checkFunction("onRestart", onRestart);
+    checkFunction("now", now);
+    this.#options = {
+      maxRestarts,
+      maxSeconds,
+      shutdownTimeout,
+      onRestart,
+      now,
+    };
     this.finished = this.#finish.promise;
   }
 
@@ -245,7 +250,7 @@ export class Supervisor {
     run.then(end, end);
   }
 
-  /** One function for all: a closure for each would be a tenth of its price. */
+  /** Shared by all: a closure for each would make up a tenth of a child's cost. */
   readonly #countEnd = (): void => {
     if (--this.#temporaryCount === 0) this.#temporariesEnded?.resolve();
   };
@@ -328,11 +333,11 @@ export class Supervisor {
    */
   async #stop(): Promise<void> {
     this.#stopping = true;
-    const { promise: timedOut, resolve } = Promise.withResolvers<void>();
     const { shutdownTimeout } = this.#options;
-    const timer = setTimeout(
-      resolve,
-      Math.min(shutdownTimeout * 1000, FOREVER),
+    const stopped = new AbortController();
+    const timedOut = pause(
+      Math.min(shutdownTimeout * 1000, LONGEST_TIMER),
+      stopped.signal,
     );
     this.#temporaries.abort();
     if (this.#temporaryCount > 0) {
@@ -343,7 +348,7 @@ export class Supervisor {
       abort.abort();
       await Promise.race([timedOut, ended.promise]);
     }
-    clearTimeout(timer);
+    stopped.abort();
   }
 }
 

@@ -65,7 +65,6 @@ async function fused(input: Uint8Array[]): Promise<void> {
     pulse: { sweeps: 0 },
     finishesLines: true,
     readPerSweep: 10_000,
-    slowLinger: 0,
     isDirect: true,
   };
   await echo()(new SocketConnection(new Socket(wire, context)));

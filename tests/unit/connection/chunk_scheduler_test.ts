@@ -146,7 +146,6 @@ async function serve(
     finishesLines: true,
     isDirect: true,
     readPerSweep: 10_000,
-    slowLinger: 0,
   });
   const { readable, writable } = new SocketConnection(socket);
   await readable.pipeThrough(new LineStream()).pipeThrough(stage)

@@ -86,7 +86,6 @@ function socketOver(wire: Wire): Socket {
     pulse: { sweeps: 0 },
     finishesLines: true,
     readPerSweep: 10_000,
-    slowLinger: 0,
     isDirect: true,
   });
 }

@@ -9,7 +9,6 @@ const context = (finishesLines = true) => ({
   pulse: { sweeps: 0 },
   finishesLines,
   readPerSweep: 10_000,
-  slowLinger: 0,
   isDirect: true,
 });
 
@@ -65,31 +64,6 @@ Deno.test("Socket counts what it has sent, and sweeps without a move", async () 
   await socket.write(bytes("seven b"));
   assert.equal(socket.sweepsIdle, 0);
   assert.deepEqual([socket.bytesIn, socket.bytesOut], [4, 7]);
-});
-
-Deno.test("Socket closes after the client's FIN, and not before", async () => {
-  const wire = MemoryWire.open();
-  const socket = socketOver(wire);
-  const lingering = socket.linger();
-  wire.push(bytes("dropped"));
-  await new Promise<void>((resolve) => reads.round(resolve));
-  assert.deepEqual([wire.finished, wire.closed], [true, false]);
-  wire.end();
-  await lingering;
-  assert.equal(wire.closed, true);
-  assert.equal(socket.bytesIn, 0);
-});
-
-Deno.test("Socket closes in the end though its FIN cannot be sent", async () => {
-  const wire = new MemoryWire();
-  const stuck = Promise.withResolvers<void>();
-  wire.closeWrite = () => stuck.promise;
-  const socket = new Socket(wire, context(), () => {
-    stuck.reject(new Error("closed"));
-  });
-  assert.equal(await socket.read(new Uint8Array(10)), null);
-  await socket.linger();
-  assert.equal(wire.closed, true);
 });
 
 Deno.test("Socket that drains a client in mid-line ends at its LF", async () => {

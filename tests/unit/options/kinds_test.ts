@@ -2,22 +2,25 @@ import assert from "node:assert/strict";
 import { isIP } from "node:net";
 import fc from "fast-check";
 import {
-  bytes,
-  checkCidr,
   checkValue,
   cidrs,
-  decimal,
   endpoint,
   fingerprint,
+  isCidr,
+  listeners,
   pem,
   protocols,
   readText,
-  seconds,
   type TextForm,
   toggle,
-  whole,
   word,
 } from "../../../lib/options/kinds.ts";
+import {
+  bytes,
+  decimal,
+  seconds,
+  whole,
+} from "../../../lib/options/numbers.ts";
 
 /** What a form makes of texts; `undefined` is a refusal. */
 function assertReads<T>(
@@ -159,8 +162,9 @@ Deno.test("cidrs takes addresses and networks joined by commas", () => {
     ["all", undefined],
   ]);
   assert.deepEqual(checkValue("it", kind, ["::1"]), ["::1"]);
-  for (const wrong of [[], "::1", ["::1", 7], ["::1/129"], [""], [null]]) {
-    assert.throws(() => checkValue("it", kind, wrong), TypeError);
+  const wrong = [[], "::1", ["::1", 7], ["::1/129"], [""], [null], Array(1)];
+  for (const given of wrong) {
+    assert.throws(() => checkValue("it", kind, given), TypeError);
   }
 });
 
@@ -195,12 +199,12 @@ for (
     ["", false],
   ] as const
 ) {
-  Deno.test(`checkCidr ${taken ? "takes" : "refuses"} "${text}"`, () => {
-    assert.equal(checkCidr(text), taken);
+  Deno.test(`isCidr ${taken ? "takes" : "refuses"} "${text}"`, () => {
+    assert.equal(isCidr(text), taken);
   });
 }
 
-Deno.test("checkCidr agrees with node:net on addresses", () => {
+Deno.test("isCidr agrees with node:net on addresses", () => {
   const address = fc.oneof(
     fc.ipV4(),
     fc.ipV6(),
@@ -208,7 +212,7 @@ Deno.test("checkCidr agrees with node:net on addresses", () => {
   );
   fc.assert(
     fc.property(address, (text) => {
-      assert.equal(checkCidr(text), isIP(text) !== 0);
+      assert.equal(isCidr(text), isIP(text) !== 0);
     }),
     { numRuns: 1000 },
   );
@@ -233,6 +237,7 @@ Deno.test("endpoint takes a port with or without its host", () => {
   assert.equal(resolved("0"), "127.0.0.1 0");
   assert.equal(resolved("0.0.0.0:65535"), "0.0.0.0 65535");
   assert.equal(resolved("[::1]:80"), "::1 80");
+  assert.equal(resolved("[fe80::1%lo]:80"), "fe80::1%lo 80");
   assert.equal(resolved("localhost:80"), "localhost 80");
   const wrong = [
     -1,
@@ -244,6 +249,9 @@ Deno.test("endpoint takes a port with or without its host", () => {
     "::1:80",
     "a:",
     "a b:1",
+    "a/b:1",
+    "[localhost]:1",
+    "[1::2::3]:1",
     null,
   ];
   for (const given of wrong) {
@@ -251,6 +259,17 @@ Deno.test("endpoint takes a port with or without its host", () => {
   }
   assert.equal(kind.option!.read("a:80"), "a:80");
   assert.equal(kind.option!.read("--a:80"), undefined);
+});
+
+Deno.test("listeners takes one or more, and no gap between them", () => {
+  const kind = listeners();
+  const url = "tcp://:1050";
+  for (const given of [url, [url], {}, [url, {}]]) {
+    assert.deepEqual(checkValue("it", kind, given), [given].flat());
+  }
+  for (const given of [[], 7, null, [null], [[url]], Array(1)]) {
+    assert.throws(() => checkValue("it", kind, given), TypeError);
+  }
 });
 
 Deno.test("fingerprint takes both ways to write it, and gives one", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SocketConnection } from "../../../lib/connection/connection.ts";
+import { linger } from "../../../lib/connection/linger.ts";
 import { reads } from "../../../lib/connection/read_scheduler.ts";
 import { type Pulse, Socket } from "../../../lib/connection/socket.ts";
 import { LineStream } from "../../../lib/lines/line_stream.ts";
@@ -22,7 +23,6 @@ class Served {
       pulse: this.#pulse,
       finishesLines: !raw,
       readPerSweep: 10_000,
-      slowLinger: 0,
       isDirect: true,
     };
     const socket = new Socket(wire, context, () => {
@@ -36,7 +36,7 @@ class Served {
     const echoed = fused
       ? lines.pipeTo(writable)
       : lines.pipeThrough(new TransformStream()).pipeTo(writable);
-    echoed.then(() => socket.linger()).catch(() => socket.close());
+    echoed.then(() => linger(socket, 0)).catch(() => socket.close());
     return socket;
   }
 

@@ -101,8 +101,7 @@ async function start(
       events.hear({ type: "restart", id, reason: (error as Error).message }),
   });
   const settings = resolve({
-    port: 0,
-    host: "127.0.0.1",
+    listen: "tcp://127.0.0.1:0",
     onEvent: events.hear,
     ...options,
   });
@@ -228,7 +227,9 @@ programTest({
   const { port } = free.addr;
   free.close();
   const starts = await Promise.allSettled(
-    [1, 2].map(() => start({}, { port, workers: 2 })),
+    [1, 2].map(() =>
+      start({}, { listen: `tcp://127.0.0.1:${port}`, workers: 2 })
+    ),
   );
   const started = starts.filter(({ status }) => status === "fulfilled");
   const refused = starts.filter(({ status }) => status === "rejected");
@@ -249,6 +250,17 @@ programTest({
   await using started = await start({}, { workers: 3, maxConnections: 3 });
   using client = await Client.connect(started.branch.addrs[0]!.port);
   assert.equal(await client.echo("one\n"), "one\n");
+});
+
+programTest({
+  name: "superviseWorkers tells once what the workers have in common",
+  ignore,
+}, async () => {
+  const listen = "tcp://127.0.0.1:0?latency=1ms";
+  await using started = await start({}, { listen, workers: 2 });
+  for (const type of ["faults", "seed", "listening"] as const) {
+    assert.equal(started.events.of(type).length, 1, type);
+  }
 });
 
 programTest(

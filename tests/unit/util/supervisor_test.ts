@@ -415,6 +415,20 @@ Deno.test("Supervisor refuses a child whose id is in use, and takes it once that
   assert.equal(supervisor.countChildren(), 1);
 });
 
+Deno.test("Supervisor takes the default for an option that is undefined", async () => {
+  const options = {
+    maxRestarts: undefined,
+    maxSeconds: undefined,
+    shutdownTimeout: undefined,
+    onRestart: undefined,
+    now: undefined,
+  };
+  const supervisor = new Supervisor(options as unknown as SupervisorOptions);
+  const child = start(supervisor, "child", "permanent");
+  for (let run = 0; run < 4; run++) await child.fail();
+  await assert.rejects(supervisor.finished, /more than 3 restarts within 5 s/);
+});
+
 Deno.test("Supervisor refuses children after a shutdown", async () => {
   const supervisor = new Supervisor();
   await supervisor.shutdown();
