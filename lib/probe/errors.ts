@@ -5,6 +5,7 @@
  */
 
 import { listenerName } from "../net/address.ts";
+import { codeOf } from "../net/errors.ts";
 import type { Location } from "../options/location.ts";
 import { plainReasonOf, reasonOf } from "../util/text.ts";
 import type { ProbeErrors } from "./tally.ts";
@@ -30,12 +31,6 @@ const KINDS: Readonly<Record<string, keyof ProbeErrors>> = {
 /** How an error is counted; undefined if there is no use in going on. */
 export function kindOf(error: unknown): keyof ProbeErrors | undefined {
   return KINDS[codeOf(error)];
-}
-
-/** The code of the system or of Node; empty without one. */
-export function codeOf(error: unknown): string {
-  const { code = "" } = error as { code?: string };
-  return code;
 }
 
 /** Says why there can be no connection. */

@@ -6,9 +6,9 @@
  */
 
 import tls from "node:tls";
+import { codeOf } from "../net/errors.ts";
 import type { Location } from "../options/location.ts";
 import { reasonOf } from "../util/text.ts";
-import { codeOf } from "./errors.ts";
 import type { ProbeWire, Trust } from "./wire.ts";
 
 /** The codes of OpenSSL and Node for certificates that are not trusted. */
