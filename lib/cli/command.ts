@@ -55,7 +55,7 @@ export interface ProbeCommand {
   caCertFile?: string;
 }
 
-/** What was written of the options of a table, by their names in the API. */
+/** The values on a command line, by the names of their options in the API. */
 type Written<T extends Table> = {
   [N in keyof T]?: T[N] extends Option<infer Value, infer _> ? Value : never;
 };
@@ -87,7 +87,7 @@ const SERVE: Syntax<typeof OPTIONS> = {
   ],
 };
 
-/** Whoever serves need not wait for what only a probe needs. */
+/** Loaded for a probe only: a server starts sooner without it. */
 const loadProbe = () => import("../probe/options.ts");
 
 /**
@@ -190,11 +190,10 @@ function optionsOf<T extends Table>(
   table: T,
 ): Record<string, unknown> {
   const known = Object.entries(optionsIn("api", table));
-  return Object.fromEntries(
-    known.filter(([name]) => values[name] !== undefined).map((
-      [name, { kind }],
-    ) => [kind.inFile ? `${name}File` : name, values[name]]),
-  );
+  const given = known.filter(([name]) => values[name] !== undefined);
+  return Object.fromEntries(given.map(([name, { kind }]) => {
+    return [kind.inFile ? `${name}File` : name, values[name]];
+  }));
 }
 
 /**

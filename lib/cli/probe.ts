@@ -14,7 +14,7 @@ import {
 import { withHint } from "../probe/hints.ts";
 import { type ProbeResult, runProbe } from "../probe/runner.ts";
 import { judged } from "../probe/verdict.ts";
-import { plainReasonOf } from "../util/text.ts";
+import { escapeControls, plainReasonOf } from "../util/text.ts";
 import type { ProbeCommand } from "./command.ts";
 import { writeText } from "./output.ts";
 import { readPem } from "./pem.ts";
@@ -71,7 +71,8 @@ export async function probeCommand(
     return await show(command, result, settings, stdout, !noColor);
   } catch (error) {
     progress?.clear();
-    stderr.write(`echoserver: ${withHint(plainReasonOf(error))}\n`);
+    const reason = escapeControls(withHint(plainReasonOf(error)));
+    stderr.write(`echoserver: ${reason}\n`);
     return 1;
   }
 }
@@ -84,9 +85,9 @@ async function show(
   stdout: Screen,
   mayColour: boolean,
 ): Promise<number> {
-  const report = judged(result, maxP99);
+  const report = judged(result.report, maxP99);
   if (json) {
-    stdout.write(`${JSON.stringify(report)}\n`);
+    stdout.write(`${escapeControls(JSON.stringify(report))}\n`);
   } else {
     // What is drawn takes time to load, which JSON does not need.
     const { textReport } = await import("../probe/text_report.ts");

@@ -6,8 +6,8 @@
 
 import { plainReasonOf, reasonOf } from "../util/text.ts";
 import { type Command, parseCommandLine } from "./command.ts";
-// Not when it is asked for, as all else: what starts most often starts sooner
-// when it is loaded at once with this module.
+// Loaded with this module and not on demand, as all else is: the server is
+// started most often, and starts sooner so.
 import { serve } from "./serve.ts";
 import type { Signals } from "./signals.ts";
 

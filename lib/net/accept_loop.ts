@@ -5,6 +5,7 @@
  */
 
 import { eventLoopTurn, pause, untilSettledOrAborted } from "../util/async.ts";
+import { codeOf } from "./errors.ts";
 
 /** Milliseconds to wait for descriptors to come free. */
 const SHORTAGE_PAUSE = 100;
@@ -90,7 +91,7 @@ export async function* accept<C>(
       connection = await listener.accept();
     } catch (error) {
       if (signal.aborted) return;
-      const { code = "" } = error as { code?: string };
+      const code = codeOf(error);
       if (ABORTED.has(code)) {
         onAborted();
       } else if (SHORTAGE.has(code)) {

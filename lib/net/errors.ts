@@ -1,14 +1,19 @@
 /**
- * Which errors of an established connection are the network's, or the client's,
- * and not ours.
+ * What an error of the network tells: its code, and whether it is the client's or
+ * the network's, and not ours.
  *
  * @module
  */
 
+/** The code of the system or of Node, such as `ECONNRESET`; empty without one. */
+export function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "string" ? code : "";
+}
+
 /** Whether the client or the network failed: what Deno throws, or Node's. */
 export function isNetworkError(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown };
-  if (typeof code === "string" && CODES.has(code)) return true;
+  if (CODES.has(codeOf(error))) return true;
   return KINDS.some((kind) => error instanceof kind);
 }
 

@@ -5,13 +5,14 @@
  * @module
  */
 
-import { causeOf, kindOf } from "./connect.ts";
+import { ConnectionTally } from "./connection_tally.ts";
+import { causeOf, kindOf } from "./errors.ts";
 import type { ProbeWire } from "./wire.ts";
 import { GreetingReader } from "./greeting.ts";
 import { allocate, type Memory, type Payload } from "./payload.ts";
 import type { ProbeSettings } from "./options.ts";
-import type { ProbeErrors } from "./tally.ts";
-import type { Tally } from "./tally.ts";
+import type { LineSource } from "./schedule.ts";
+import type { ProbeErrors, Tally } from "./tally.ts";
 import { type Findings, Verifier } from "./verifier.ts";
 
 /** Bytes of a connection's read buffer, at least and at most. */
@@ -20,16 +21,6 @@ const MOST_READ = 256 * 1024;
 
 /** Milliseconds that a server gets to answer our FIN. */
 const FIN_GRACE = 100;
-
-/** Where a client gets its lines from. */
-export interface LineSource {
-  /** When the latency of the next line begins; NaN if none is due. */
-  take(now: number): number;
-  /** The client could have sent until now. */
-  wasFree(now: number): void;
-  /** Whether there will never be another line. */
-  readonly over: boolean;
-}
 
 /** What all clients of a probe share. */
 export interface ClientContext {
@@ -44,8 +35,8 @@ export class Client implements Findings {
   readonly #number: number;
   readonly #source: LineSource;
   readonly #context: ClientContext;
+  readonly #tally: ConnectionTally;
   readonly #verifier: Verifier;
-  readonly #greeting: GreetingReader | undefined;
   readonly #inFlight: number;
   /** The lines under way, each at the place of its number's remainder. */
   readonly #lines: Memory;
@@ -58,9 +49,12 @@ export class Client implements Findings {
   #expired = 0;
   /** What is being written; undefined if nothing is. */
   #writing: Uint8Array<ArrayBuffer> | undefined;
-  #greeted: boolean;
-  #greetingSince: number;
+  /** Reads the greeting, as long as it has not come. */
+  #greeting: GreetingReader | undefined;
+  readonly #opened = performance.now();
+  /** When the last bytes came. */
   #now = 0;
+  /** Runs from our FIN to the server's. */
   #finishing: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -76,14 +70,13 @@ export class Client implements Findings {
     source: LineSource,
     context: ClientContext,
   ) {
-    const { payload, settings } = context;
+    const { payload, settings, tally } = context;
     this.#wire = wire;
     this.#number = number;
     this.#source = source;
     this.#context = context;
-    this.#greeted = !settings.greeting;
+    this.#tally = new ConnectionTally(tally, number, settings.timeout);
     if (settings.greeting) this.#greeting = new GreetingReader();
-    this.#greetingSince = performance.now();
     this.#inFlight = settings.inFlight;
     this.#lines = allocate(settings.inFlight * payload.size);
     this.#verifier = new Verifier(payload, number, this, {
@@ -104,14 +97,14 @@ export class Client implements Findings {
       ),
     );
     this.#now = performance.now();
-    if (this.#greeted) this.#begin();
+    if (!this.#greeting) this.#begin();
     try {
       while (!this.#closed) {
         const count = await wire.read(buffer.bytes);
         if (count === null) break;
         this.#take(buffer, count);
       }
-      const unanswered = this.#greeted && this.#verifier.expected === 0;
+      const unanswered = !this.#greeting && this.#verifier.expected === 0;
       const when = unanswered ? " before any answer" : "";
       this.#end("lost", `the server ended the connection${when}`);
     } catch (error) {
@@ -128,21 +121,19 @@ export class Client implements Findings {
 
   /** Gives up lines that have been under way too long. */
   sweep(now: number): void {
-    const { settings, tally } = this.#context;
-    const latest = now - settings.timeout * 1000;
-    if (!this.#greeted && this.#greetingSince < latest) {
+    if (this.#greeting && this.#tally.isLate(this.#opened, now)) {
+      const { settings, tally } = this.#context;
       tally.error("timeout", `no greeting within ${settings.timeout} s`);
       this.#close();
       return;
     }
     const full = this.#isFull();
     let oldest = this.#oldest();
-    while (oldest < this.#next && this.#sentAt(oldest) < latest) {
+    while (
+      oldest < this.#next && this.#tally.isLate(this.#sentAt(oldest), now)
+    ) {
+      this.#tally.unanswered(oldest);
       this.#expired = ++oldest;
-      tally.error(
-        "timeout",
-        `${this.#name(oldest - 1)} had no answer within ${settings.timeout} s`,
-      );
     }
     this.#send(now, full);
     this.settle();
@@ -152,7 +143,7 @@ export class Client implements Findings {
   settle(): void {
     if (this.#finishing !== undefined || this.#closed) return;
     if (!this.#source.over || this.#oldest() < this.#next) return;
-    if (this.#context.settings.reconnect || !this.#greeted) {
+    if (this.#context.settings.reconnect || this.#greeting) {
       this.#close();
       return;
     }
@@ -169,44 +160,36 @@ export class Client implements Findings {
   /** A line is right. */
   right(number: number): void {
     if (number < this.#expired) return;
-    const { settings, tally } = this.#context;
-    const sent = this.#sentAt(number);
-    if (this.#now - sent > settings.timeout * 1000) {
-      const text = `${this.#name(number)} was late`;
-      tally.error("timeout", text);
-    } else {
-      tally.right(this.#due[number % this.#inFlight]!, sent, this.#now);
-    }
+    const due = this.#due[number % this.#inFlight]!;
+    this.#tally.right(number, due, this.#sentAt(number), this.#now);
   }
 
   /** A line is wrong. */
   wrong(number: number, what: string): void {
     if (number < this.#expired) return;
-    this.#context.tally.error("wrong", this.#say(what));
+    this.#tally.error("wrong", what);
   }
 
   /** A later line came. */
   skipped(number: number): boolean {
     if (number < this.#expired) return false;
-    this.#context.tally.error("lost", `${this.#name(number)} was skipped`);
+    this.#tally.error("lost", `line ${number} was skipped`);
     return true;
   }
 
   /** A skipped line came after all. */
   misordered(number: number, wasLost: boolean): void {
     if (!wasLost) return;
-    const { tally } = this.#context;
-    tally.errors.lost--;
-    tally.error("wrong", `${this.#name(number)} came out of order`);
+    this.#context.tally.errors.lost--;
+    this.#tally.error("wrong", `line ${number} came out of order`);
   }
 
-  /** Something came that nobody waits for. */
+  /** Bytes have come that answer no line. */
   unasked(what: string): void {
-    this.#context.tally.error("wrong", this.#say(what));
+    this.#tally.error("wrong", what);
   }
 
   #begin(): void {
-    this.#greeted = true;
     this.#source.wasFree(this.#now);
     this.#send(this.#now);
     this.settle();
@@ -214,8 +197,8 @@ export class Client implements Findings {
 
   #take(buffer: Memory, count: number): void {
     const now = this.#now = performance.now();
-    if (!this.#greeted) {
-      this.#greet(buffer.bytes, count);
+    if (this.#greeting) {
+      this.#greet(this.#greeting, buffer.bytes.subarray(0, count));
       return;
     }
     const full = this.#isFull();
@@ -224,22 +207,22 @@ export class Client implements Findings {
     if (this.#source.over) this.settle();
   }
 
-  #greet(buffer: Uint8Array, count: number): void {
-    const { tally } = this.#context;
+  #greet(greeting: GreetingReader, bytes: Uint8Array): void {
     try {
-      const name = this.#greeting!.push(buffer.subarray(0, count));
+      const name = greeting.push(bytes);
       if (name === undefined) return;
-      tally.greeted(name);
+      this.#greeting = undefined;
+      this.#context.tally.greeted(name);
       this.#begin();
     } catch (error) {
-      tally.error("wrong", this.#say(causeOf(error)));
+      this.#tally.error("wrong", causeOf(error));
       this.#close();
     }
   }
 
   /** Sends what is due, as far as there is room. */
   #send(now: number, wasFull = this.#isFull()): void {
-    if (this.#writing || !this.#greeted || this.#closed) return;
+    if (this.#writing || this.#greeting || this.#closed) return;
     if (!wasFull) this.#source.wasFree(now);
     const { payload, tally } = this.#context;
     const first = this.#next % this.#inFlight;
@@ -285,21 +268,19 @@ export class Client implements Findings {
 
   readonly #unwritten = (error: unknown): void => {
     this.#end(kindOf(error) ?? "reset", causeOf(error));
-    this.#close();
   };
 
-  /** Counts the lines that are under way as errors, once. */
+  /** Counts the lines that are under way as errors, and closes. */
   #end(kind: keyof ProbeErrors, what: string): void {
     if (this.#closed) return;
     const lines = this.#underWay();
-    const { tally } = this.#context;
     this.#expired = this.#next;
-    if (kind === "reset" && this.#finishing === undefined) {
-      tally.error(kind, this.#say(what), Math.max(1, lines));
-    } else if (!this.#greeted) {
-      tally.error("lost", this.#say(`${what} before its greeting`));
+    if (this.#greeting && kind !== "reset") {
+      this.#tally.error("lost", `${what} before its greeting`);
     } else {
-      tally.error(kind, this.#say(what), lines);
+      // Behind our FIN, a reset is no error by itself.
+      const least = kind === "reset" && this.#finishing === undefined ? 1 : 0;
+      this.#tally.error(kind, what, Math.max(least, lines));
     }
     this.#close();
   }
@@ -330,13 +311,5 @@ export class Client implements Findings {
 
   #sentAt(number: number): number {
     return this.#sent[number % this.#inFlight]!;
-  }
-
-  #name(number: number): string {
-    return this.#say(`line ${number}`);
-  }
-
-  #say(what: string): string {
-    return `connection ${this.#number}: ${what}`;
   }
 }

@@ -4,101 +4,58 @@
  * @module
  */
 
-import { listenerName } from "../net/address.ts";
-import { reasonOf } from "../util/text.ts";
-import type { Target } from "./options.ts";
-import type { ProbeErrors } from "./tally.ts";
+import { formatIp, parseIp } from "../net/address.ts";
+import type { Location } from "../options/location.ts";
+import { DatagramWire } from "./datagram_wire.ts";
 import type { ProbeWire, Trust } from "./wire.ts";
 
 /**
- * Opens a stream connection.
+ * Opens a connection; for UDP, a socket.
  *
- * @param target Where to; not UDP.
+ * @param target Where to; for UDP as {@linkcode withAddress} gives it.
  * @param trust Which certificates, with TLS.
  * @param signal Gives up.
  * @throws {Error} What the runtime throws.
  */
 export async function connect(
-  target: Target,
+  target: Location,
   trust: Trust,
   signal: AbortSignal,
-): Promise<ProbeWire> {
-  const { transport, hostname, port } = target;
-  if (transport === "tls") {
-    // Costs start-up, so it is loaded for TLS only.
-    const { connectTls } = await import("./tls_wire.ts");
-    return await connectTls(target, trust, signal);
+): Promise<ProbeWire | DatagramWire> {
+  const { transport, host: hostname, port } = target;
+  switch (transport) {
+    case "tls": {
+      // Costs start-up, so it is loaded for TLS only.
+      const { connectTls } = await import("./tls_wire.ts");
+      return await connectTls(target, trust, signal);
+    }
+    case "udp":
+      return new DatagramWire({ transport, hostname, port });
+    case "unix": {
+      const path = target.path.replace(/^@/, "\0");
+      return await Deno.connect({ transport, path });
+    }
+    case "tcp": {
+      const conn = await Deno.connect({ hostname, port, signal });
+      // Nagle's algorithm would hold a line back until the last answer.
+      conn.setNoDelay(true);
+      return conn;
+    }
   }
-  if (transport === "unix") {
-    const path = target.path.replace(/^@/, "\0");
-    return await Deno.connect({ transport: "unix", path });
-  }
-  const conn = await Deno.connect({ hostname, port, signal });
-  // Nagle's algorithm would hold a line back until the last answer.
-  conn.setNoDelay(true);
-  return conn;
 }
 
-/** An address as people write it. */
-export function showTarget(
-  { transport, hostname, port, path }: Target,
-): string {
-  const address = { hostname, port, ...transport === "unix" && { path } };
-  return listenerName(transport, address);
-}
-
-/** How the system's errors are counted; all others end the probe. */
-const KINDS: Readonly<Record<string, keyof ProbeErrors>> = {
-  ECONNREFUSED: "refused",
-  // No such socket file.
-  ENOENT: "refused",
-  EHOSTUNREACH: "refused",
-  ENETUNREACH: "refused",
-  // No local port is left: closed connections hold them for a minute.
-  EADDRNOTAVAIL: "refused",
-  // The accept queue of a Unix socket is full.
-  EAGAIN: "refused",
-  ECONNABORTED: "reset",
-  ECONNRESET: "reset",
-  ENOTCONN: "reset",
-  EPIPE: "reset",
-  ETIMEDOUT: "timeout",
-};
-
-/** How an error is counted; undefined if there is no use in going on. */
-export function kindOf(error: unknown): keyof ProbeErrors | undefined {
-  const { code = "" } = error as { code?: string };
-  return KINDS[code];
-}
-
-/** Says why a connection was refused. */
-export function refusalOf({ path }: Target, error: unknown): string {
-  const { code = "" } = error as { code?: string };
-  return code === "ENOENT" ? `there is no socket ${path}` : causeOf(error);
-}
-
-/** Says why there can be no connection. */
-export function cannotConnect(target: Target, error: unknown): Error {
-  const reason = causeOf(error);
-  return new Error(`Cannot connect to ${showTarget(target)}: ${reason}`, {
-    cause: error,
-  });
-}
-
-/** The error's text, without what only a programmer understands. */
-export function causeOf(error: unknown): string {
-  const { code = "" } = error as { code?: string };
-  if (error instanceof Deno.errors.NotCapable) {
-    return reasonOf(error).replace(/^R/, "r");
-  }
-  if (code === "EMFILE" || code === "ENFILE") {
-    return 'out of file descriptors, raise "ulimit -n"';
-  }
-  if (error instanceof URIError) return "the host is not a valid name";
-  if (code === "ENOTFOUND") return "the name does not resolve";
-  return reasonOf(error)
-    .replace(/^failed to lookup address information: .*/, () => {
-      return "the name does not resolve";
-    })
-    .replace(/ \(os error \d+\)$/, "");
+/**
+ * Gives a target of UDP by its IP address, written as the runtime writes that of
+ * an answer. Any other target stays as it is.
+ *
+ * @throws {Error} If its name does not resolve.
+ */
+export async function withAddress(target: Location): Promise<Location> {
+  const { transport, host } = target;
+  if (transport !== "udp") return target;
+  const ip = parseIp(host);
+  if (ip) return { ...target, host: formatIp(ip) };
+  // Costs start-up, so it is loaded for a name only.
+  const { lookup } = await import("node:dns/promises");
+  return { ...target, host: (await lookup(host)).address };
 }

@@ -5,12 +5,13 @@
  * @module
  */
 
-import type { ClientContext, LineSource } from "./client.ts";
-import { causeOf, kindOf } from "./connect.ts";
+import { MAX_DATAGRAM } from "../net/udp.ts";
+import type { ClientContext } from "./client.ts";
+import { ConnectionTally } from "./connection_tally.ts";
+import type { DatagramWire } from "./datagram_wire.ts";
+import { causeOf, kindOf } from "./errors.ts";
 import { allocate, equalBytes, type Memory } from "./payload.ts";
-
-/** The largest payload of a UDP datagram over IPv4, and one byte more. */
-const RECEIVE_BUFFER = 65_508;
+import type { LineSource } from "./schedule.ts";
 
 /** Timed-out lines that are remembered, so that a late answer is known. */
 const REMEMBERED = 65_536;
@@ -23,11 +24,11 @@ interface Waiting {
 
 /** One socket, from when it is open to its end. */
 export class DatagramClient {
-  readonly #socket: Deno.DatagramConn;
-  readonly #peer: Deno.NetAddr;
+  readonly #wire: DatagramWire;
   readonly #number: number;
   readonly #source: LineSource;
   readonly #context: ClientContext;
+  readonly #tally: ConnectionTally;
   readonly #inFlight: number;
   readonly #scratch: Memory;
   /** By the line's number, in the order in which they were sent. */
@@ -38,36 +39,36 @@ export class DatagramClient {
   #closed = false;
 
   /**
-   * @param peer Where to: an IP address, as the runtime writes it.
-   * @param number The socket's number, from 1.
+   * @param wire The socket.
+   * @param number Its number, from 1.
    * @param source Says when to send.
    * @param context What all clients share.
    */
   constructor(
-    peer: Deno.NetAddr,
+    wire: DatagramWire,
     number: number,
     source: LineSource,
     context: ClientContext,
   ) {
-    this.#peer = peer;
+    this.#wire = wire;
     this.#number = number;
     this.#source = source;
     this.#context = context;
-    this.#inFlight = context.settings.inFlight;
+    const { tally, settings } = context;
+    this.#tally = new ConnectionTally(tally, number, settings.timeout);
+    this.#inFlight = settings.inFlight;
     this.#scratch = allocate(context.payload.size);
-    const hostname = peer.hostname.includes(":") ? "::" : "0.0.0.0";
-    this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
   }
 
   /** Sends and receives until there is nothing more to do, and closes. */
   async run(): Promise<void> {
-    const buffer = new Uint8Array(RECEIVE_BUFFER);
+    const buffer = new Uint8Array(MAX_DATAGRAM);
     this.wake(performance.now());
     this.settle();
     try {
       while (!this.#closed) {
-        const [datagram, from] = await this.#socket.receive(buffer);
-        this.#take(datagram, from as Deno.NetAddr);
+        const [datagram, from] = await this.#wire.receive(buffer);
+        this.#take(datagram, from);
       }
     } catch (error) {
       // The runtime says so when a socket is closed under a receive.
@@ -84,15 +85,12 @@ export class DatagramClient {
 
   /** Gives up lines that have been under way too long. */
   sweep(now: number): void {
-    const { settings, tally } = this.#context;
-    const latest = now - settings.timeout * 1000;
     const full = this.#isFull();
     for (const [number, { sent }] of this.#underWay) {
-      if (sent >= latest) break;
+      if (!this.#tally.isLate(sent, now)) break;
       this.#underWay.delete(number);
       this.#remember(number);
-      const text = `had no answer within ${settings.timeout} s`;
-      tally.error("timeout", this.#say(`line ${number} ${text}`));
+      this.#tally.unanswered(number);
     }
     this.#send(now, full);
     this.settle();
@@ -107,13 +105,13 @@ export class DatagramClient {
   abort(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#socket.close();
+    this.#wire.close();
   }
 
   #take(datagram: Uint8Array, from: Deno.NetAddr): void {
     const now = performance.now();
     const full = this.#isFull();
-    const { hostname, port } = this.#peer;
+    const { hostname, port } = this.#wire.peer;
     if (from.port !== port || from.hostname !== hostname) {
       this.#wrong(`an answer came from ${from.hostname}:${from.port}`);
       return;
@@ -138,14 +136,9 @@ export class DatagramClient {
   }
 
   #right(number: number, now: number): void {
-    const { settings, tally } = this.#context;
     const { due, sent } = this.#underWay.get(number)!;
     this.#underWay.delete(number);
-    if (now - sent > settings.timeout * 1000) {
-      tally.error("timeout", this.#say(`line ${number} was late`));
-    } else {
-      tally.right(due, sent, now);
-    }
+    this.#tally.right(number, due, sent, now);
   }
 
   /** Finds the line that a changed datagram is most like. */
@@ -181,7 +174,7 @@ export class DatagramClient {
       // The runtime may still read it when the next one is made.
       const line = allocate(this.#context.payload.size);
       this.#context.payload.fill(line, this.#number, number);
-      this.#socket.send(line.bytes, this.#peer).catch((error) => {
+      this.#wire.send(line.bytes).catch((error) => {
         if (!this.#closed) this.#fail(error);
       });
     }
@@ -203,16 +196,11 @@ export class DatagramClient {
   /** The system does not let us send, or receive. */
   #fail(error: unknown): void {
     const kind = kindOf(error) ?? "lost";
-    const { tally } = this.#context;
-    tally.error(kind, this.#say(causeOf(error)), this.#underWay.size || 1);
+    this.#tally.error(kind, causeOf(error), this.#underWay.size || 1);
     this.abort();
   }
 
   #wrong(what: string): void {
-    this.#context.tally.error("wrong", this.#say(what));
-  }
-
-  #say(what: string): string {
-    return `connection ${this.#number}: ${what}`;
+    this.#tally.error("wrong", what);
   }
 }

@@ -6,7 +6,7 @@
 
 import { LF } from "../lines/line_feed.ts";
 
-/** Bytes of a greeting at most. */
+/** Characters of a greeting at most. */
 const LONGEST = 16 * 1024;
 
 /** Collects a greeting, however it is cut into reads. */

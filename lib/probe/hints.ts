@@ -1,5 +1,5 @@
 /**
- * What may help, for what an error of a probe says.
+ * Hints that are shown with the errors of a probe.
  *
  * @module
  */

@@ -5,7 +5,6 @@
  */
 
 import { drawSeed } from "../util/random.ts";
-import type { Transport } from "../net/transport.ts";
 import { describeRange, inRange, quote, show } from "../util/check.ts";
 import { escapeControls, reasonOf } from "../util/text.ts";
 import {
@@ -15,7 +14,7 @@ import {
   pem,
   toggle,
 } from "../options/kinds.ts";
-import { parseLocation } from "../options/location.ts";
+import { type Location, parseLocation } from "../options/location.ts";
 import { bytes, decimal, whole } from "../options/numbers.ts";
 import {
   API,
@@ -155,24 +154,13 @@ export interface ProbeSettings {
   readonly onProgress?: (progress: ProbeProgress) => void;
 }
 
-/** What is probed. */
-export interface Target {
-  readonly transport: Transport;
-  /** Empty for Unix. */
-  readonly hostname: string;
-  /** 0 for Unix. */
-  readonly port: number;
-  /** Empty but for Unix; an abstract name begins with `@`. */
-  readonly path: string;
-}
-
 /** The heading of what ends a probe. */
 const END = "End (times in seconds)";
 const BOTH: readonly Place[] = ["command", "api"];
 /** How many bytes a line can have. */
 const SIZE = { min: 16, max: 1_048_576 };
-/** The most bytes of a datagram over IPv4. */
-const MAX_DATAGRAM = 65_507;
+/** The most bytes of a line that a datagram over IPv4 has room for. */
+const MAX_IN_DATAGRAM = 65_507;
 
 /** All options of a probe, in the order of its help. */
 export const PROBE_OPTIONS = {
@@ -288,7 +276,7 @@ export const ADDRESSES =
  */
 export function resolveProbe(
   options: ProbeOptions,
-  target?: Pick<Target, "transport">,
+  target?: Pick<Location, "transport">,
 ): ProbeSettings {
   const settings = checkEach(PROBE_OPTIONS, options);
   if (target) checkTarget(options, target);
@@ -313,7 +301,7 @@ export function resolveProbe(
  */
 export function checkTarget(
   given: { readonly [name in keyof ProbeOptions]: unknown },
-  { transport }: Pick<Target, "transport">,
+  { transport }: Pick<Location, "transport">,
   { name, verb }: Voice = API,
 ): void {
   for (const [option, row] of Object.entries(TABLE)) {
@@ -321,7 +309,7 @@ export function checkTarget(
     throw new TypeError(`${name(option)} is not for ${transport}`);
   }
   const { min } = SIZE;
-  const range = { min, max: MAX_DATAGRAM };
+  const range = { min, max: MAX_IN_DATAGRAM };
   const { size = min } = given;
   if (transport !== "udp" || inRange(size, range)) return;
   throw new RangeError(
@@ -335,7 +323,7 @@ export function checkTarget(
  *
  * @throws {TypeError} If it is none. The message is one line.
  */
-export function parseTarget(address: string): Target {
+export function parseTarget(address: string): Location {
   try {
     return readTarget(address);
   } catch (error) {
@@ -345,7 +333,7 @@ export function parseTarget(address: string): Target {
   }
 }
 
-function readTarget(address: string): Target {
+function readTarget(address: string): Location {
   if (typeof address !== "string") throw new Error("it is not a string");
   if (address.includes("?")) throw new Error("parameters are for listeners");
   if (/^\d+$/.test(address)) {
@@ -355,12 +343,9 @@ function readTarget(address: string): Target {
   if (scheme && !TRANSPORTS.some((transport) => transport === scheme)) {
     throw new Error(`unknown transport ${quote(scheme)}`);
   }
-  const { transport, host: hostname, port, path } = parseLocation(
-    scheme ? address : `tcp://${address}`,
-    PORT,
-  );
-  if (transport !== "unix" && hostname === "") {
+  const location = parseLocation(scheme ? address : `tcp://${address}`, PORT);
+  if (location.transport !== "unix" && location.host === "") {
     throw new Error("the host is missing");
   }
-  return { transport, hostname, port, path };
+  return location;
 }

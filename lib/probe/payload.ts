@@ -8,16 +8,14 @@
 
 import { LF, lineFeedsIn } from "../lines/line_feed.ts";
 
-/**
- * Bytes of the header: the connection in 4 digits, the number of the line in 8.
- */
-const HEADER = 12;
-/** Digits of the connection. */
-const CONNECTION_DIGITS = 4;
+/** Digits of the connection, and of each half of the line's number. */
+const DIGITS = 4;
+/** Bytes of the header: the connection, then the number, high half first. */
+const HEADER = 3 * DIGITS;
 /** A digit is one of 64 printable characters from "0". */
 const FIRST_DIGIT = 0x30;
-/** Bits that half of the number's digits, or the connection's, can tell. */
-const HALF = 2 ** 24;
+/** How many values so many digits can write. */
+const HALF = 64 ** DIGITS;
 
 /** Bytes, and the same memory as words, the last one rounded up. */
 export interface Memory {
@@ -77,8 +75,8 @@ export class Payload {
   recognize(record: Uint8Array): LineName | undefined {
     if (record.length !== this.size) return undefined;
     const connection = readDigits(record, 0);
-    const high = readDigits(record, CONNECTION_DIGITS);
-    const low = readDigits(record, CONNECTION_DIGITS * 2);
+    const high = readDigits(record, DIGITS);
+    const low = readDigits(record, DIGITS * 2);
     if (connection < 0 || high < 0 || low < 0) return undefined;
     const number = high * HALF + low;
     this.#fillWords(this.#scratch, connection, number, 0);
@@ -97,8 +95,8 @@ export class Payload {
     const low = number % HALF;
     const high = (number - low) / HALF;
     writeDigits(bytes, start, connection);
-    writeDigits(bytes, start + CONNECTION_DIGITS, high);
-    writeDigits(bytes, start + CONNECTION_DIGITS * 2, low);
+    writeDigits(bytes, start + DIGITS, high);
+    writeDigits(bytes, start + DIGITS * 2, low);
     let word = this.#draw(connection, low ^ high);
     const end = start + this.size;
     for (let i = (start + HEADER) >>> 2; i < end / 4; i++) {
@@ -147,8 +145,8 @@ export function equalWords(
 ): number {
   let equal = 0;
   if (((aStart | bStart) & 3) === 0) {
-    const { words: left } = a;
-    const { words: right } = b;
+    const left = a.words;
+    const right = b.words;
     const i = aStart >>> 2;
     const j = bStart >>> 2;
     const end = length >>> 2;
@@ -173,10 +171,10 @@ function writeDigits(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = FIRST_DIGIT + (value & 63);
 }
 
-/** The value of 4 digits, or -1 if one is none. */
+/** The value of the digits, or -1 if one of them is none. */
 function readDigits(bytes: Uint8Array, at: number): number {
   let value = 0;
-  for (let i = at; i < at + 4; i++) {
+  for (let i = at; i < at + DIGITS; i++) {
     const digit = bytes[i]! - FIRST_DIGIT;
     if (digit < 0 || digit > 63) return -1;
     value = value * 64 + digit;

@@ -43,5 +43,6 @@ export async function probe(
 ): Promise<ProbeReport> {
   const target = parseTarget(address);
   const settings = resolveProbe(options, target);
-  return judged(await runProbe(target, settings));
+  const { report } = await runProbe(target, settings);
+  return judged(report);
 }

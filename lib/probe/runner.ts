@@ -5,23 +5,25 @@
  * @module
  */
 
-import type { ProbeWire } from "./wire.ts";
+import type { Location } from "../options/location.ts";
 import { pause } from "../util/async.ts";
-import { Client, type ClientContext, type LineSource } from "./client.ts";
-import {
-  cannotConnect,
-  connect,
-  kindOf,
-  refusalOf,
-  showTarget,
-} from "./connect.ts";
+import { Client, type ClientContext } from "./client.ts";
+import { connect, withAddress } from "./connect.ts";
 import { DatagramClient } from "./datagram_client.ts";
-import type { ProbeProgress, ProbeSettings, Target } from "./options.ts";
+import type { DatagramWire } from "./datagram_wire.ts";
+import { cannotConnect, kindOf, refusalOf, showTarget } from "./errors.ts";
+import type { ProbeProgress, ProbeSettings } from "./options.ts";
 import { Payload } from "./payload.ts";
 import { RateSeries } from "./rate_series.ts";
 import { type ProbeReport, reportOf } from "./report.ts";
-import { type Pace, Schedule } from "./schedule.ts";
+import {
+  type LineSource,
+  type Pace,
+  Schedule,
+  SingleLine,
+} from "./schedule.ts";
 import { Tally } from "./tally.ts";
+import type { ProbeWire } from "./wire.ts";
 
 /** Milliseconds between two looks at how it goes. */
 const SAMPLE_INTERVAL = 100;
@@ -39,11 +41,9 @@ export interface ProbeResult {
   report: ProbeReport;
   tally: Tally;
   rates: RateSeries;
-  /** Whether the caller's signal ended it. */
-  aborted: boolean;
 }
 
-/** What is told how time goes by. */
+/** What goes on in a probe, and is told when to act. */
 interface Session {
   /** A line may be due. */
   wake(now: number): void;
@@ -64,14 +64,16 @@ interface Session {
  * certificate is not trusted, a permission is missing.
  */
 export async function runProbe(
-  target: Target,
+  target: Location,
   settings: ProbeSettings,
 ): Promise<ProbeResult> {
   return await new Runner(target, settings).run();
 }
 
 class Runner {
-  readonly #target: Target;
+  readonly #target: Location;
+  /** The target; for UDP its name has been resolved. */
+  #address: Location;
   readonly #settings: ProbeSettings;
   readonly #tally: Tally;
   readonly #schedule: Schedule;
@@ -80,17 +82,20 @@ class Runner {
   /** Aborts when nothing more is to be sent. */
   readonly #over = new AbortController();
   #rates = new RateSeries(performance.now());
+  /** When the first connection began to send. */
   #started: number | undefined;
+  /** When there was nothing more to send. */
   #stopped = 0;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
-  #numbers = 0;
+  /** The number of the last connection. */
+  #number = 0;
   #aborted = false;
   /** What the caller's `onProgress` has thrown. */
   #failure: { error: unknown } | undefined;
 
-  constructor(target: Target, settings: ProbeSettings) {
+  constructor(target: Location, settings: ProbeSettings) {
     const { size, seed, reconnect, rate } = settings;
     this.#target = target;
+    this.#address = target;
     this.#settings = settings;
     this.#tally = new Tally(rate > 0);
     this.#context = {
@@ -106,7 +111,7 @@ class Runner {
   }
 
   async run(): Promise<ProbeResult> {
-    const { signal, timeout, connections, reconnect } = this.#settings;
+    const { signal, timeout } = this.#settings;
     const abort = () => this.#abort();
     const sweep = Math.min(timeout * 1000 / SWEEPS, LONGEST_SWEEP);
     const timers = [
@@ -116,17 +121,8 @@ class Runner {
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     try {
-      const peer = await this.#peer();
-      const length = this.#aborted ? 0 : connections;
-      const lives = Array.from({ length }, (_, index) => {
-        const pace = this.#schedule.pace(index);
-        return reconnect ? this.#reconnect(pace, peer) : this.#once(pace, peer);
-      });
-      await Promise.all(lives).catch(async (error) => {
-        abort();
-        await Promise.allSettled(lives);
-        throw error;
-      });
+      await this.#resolve();
+      await this.#runAll();
       if (this.#failure) throw this.#failure.error;
       return this.#result();
     } finally {
@@ -136,39 +132,52 @@ class Runner {
     }
   }
 
-  /** Where datagrams go; undefined for a stream. */
-  async #peer(): Promise<Deno.NetAddr | undefined> {
-    const { transport, hostname, port } = this.#target;
-    if (transport !== "udp" || this.#aborted) return undefined;
+  /** Resolves the name, once for all UDP sockets. */
+  async #resolve(): Promise<void> {
+    if (this.#aborted) return;
     try {
-      return { transport, hostname: await resolve(hostname), port };
+      this.#address = await withAddress(this.#target);
     } catch (error) {
-      throw cannotConnect(this.#target, error);
+      if (!this.#aborted) throw cannotConnect(this.#target, error);
+    }
+  }
+
+  /** Runs all connections to their end. */
+  async #runAll(): Promise<void> {
+    const { connections, reconnect } = this.#settings;
+    const length = this.#aborted ? 0 : connections;
+    const runs = Array.from({ length }, (_, index) => {
+      const pace = this.#schedule.pace(index);
+      return reconnect ? this.#reconnect(pace) : this.#once(pace);
+    });
+    try {
+      await Promise.all(runs);
+    } catch (error) {
+      this.#abort();
+      await Promise.allSettled(runs);
+      throw error;
     }
   }
 
   /** One connection that sends all its lines. */
-  async #once(pace: Pace, peer: Deno.NetAddr | undefined): Promise<void> {
-    const wire = peer ?? await this.#connect();
+  async #once(pace: Pace): Promise<void> {
+    const wire = await this.#connect();
     if (!wire) return;
-    const now = performance.now();
-    this.#start(now);
-    pace.begin(now);
+    this.#begin(pace);
     await this.#serve(wire, pace);
   }
 
   /** A connection for each line. */
-  async #reconnect(pace: Pace, peer: Deno.NetAddr | undefined): Promise<void> {
-    const now = performance.now();
-    this.#start(now);
-    pace.begin(now);
+  async #reconnect(pace: Pace): Promise<void> {
+    this.#begin(pace);
     for (;;) {
       const due = await this.#turn(pace);
       if (Number.isNaN(due)) return;
-      const wire = peer ?? await this.#connect();
+      const wire = await this.#connect();
       if (wire) {
-        const fromSend = this.#schedule.interval === 0;
-        await this.#serve(wire, new SingleLine(fromSend ? undefined : due));
+        // In a closed loop no line was due while its connection was opened.
+        const { rate } = this.#settings;
+        await this.#serve(wire, new SingleLine(rate > 0 ? due : undefined));
       } else if (!this.#aborted) {
         await pause(REFUSED_PAUSE, this.#over.signal);
       }
@@ -189,14 +198,14 @@ class Runner {
   }
 
   async #serve(
-    to: ProbeWire | Deno.NetAddr,
+    wire: ProbeWire | DatagramWire,
     source: LineSource,
   ): Promise<void> {
-    const number = ++this.#numbers;
+    const number = ++this.#number;
     this.#tally.connections++;
-    const client = "read" in to
-      ? new Client(to, number, source, this.#context)
-      : new DatagramClient(to, number, source, this.#context);
+    const client = "read" in wire
+      ? new Client(wire, number, source, this.#context)
+      : new DatagramClient(wire, number, source, this.#context);
     this.#sessions.add(client);
     try {
       await client.run();
@@ -205,31 +214,30 @@ class Runner {
     }
   }
 
-  /** Undefined if there is none, which has been counted. */
-  async #connect(): Promise<ProbeWire | undefined> {
+  /** Opens a connection; undefined if there is none, which has been counted. */
+  async #connect(): Promise<ProbeWire | DatagramWire | undefined> {
     const attempt = new Attempt(this.#settings.timeout);
     this.#sessions.add(attempt);
     try {
-      const wire = await connect(this.#target, this.#settings, attempt.signal);
-      this.#tally.connects.record(performance.now() - attempt.since);
+      const wire = await connect(this.#address, this.#settings, attempt.signal);
+      if ("read" in wire) {
+        this.#tally.connects.record(performance.now() - attempt.since);
+      }
       if (!this.#aborted) return wire;
       wire.close();
     } catch (error) {
-      this.#countRefusal(error, attempt);
+      if (!this.#aborted) this.#countRefusal(error, attempt.signal.aborted);
     } finally {
       this.#sessions.delete(attempt);
     }
   }
 
-  #countRefusal(error: unknown, attempt: Attempt): void {
-    if (this.#aborted) return;
-    const kind = attempt.signal.aborted ? "timeout" : kindOf(error);
+  #countRefusal(error: unknown, timedOut: boolean): void {
+    const kind = timedOut ? "timeout" : kindOf(error);
     if (!kind) throw cannotConnect(this.#target, error);
     this.#tally.error(
       kind,
-      kind === "timeout"
-        ? this.#noConnection()
-        : refusalOf(this.#target, error),
+      timedOut ? this.#noConnection() : refusalOf(this.#target, error),
     );
   }
 
@@ -240,22 +248,21 @@ class Runner {
     return `no ${step} within ${this.#settings.timeout} s`;
   }
 
-  /** Time counts from the first connection. */
-  #start(now: number): void {
-    if (this.#started !== undefined) return;
-    this.#started = now;
-    this.#rates = new RateSeries(now);
-    this.#schedule.start(now);
-    const { duration } = this.#settings;
-    if (duration === undefined) return;
-    this.#deadline = setTimeout(() => this.#schedule.stop(), duration * 1000);
+  /** A connection begins to send. Time counts from the first one. */
+  #begin(pace: Pace): void {
+    const now = performance.now();
+    if (this.#started === undefined) {
+      this.#started = now;
+      this.#rates = new RateSeries(now);
+      this.#schedule.start(now);
+    }
+    pace.begin(now);
   }
 
   #stopSending(): void {
     if (this.#over.signal.aborted) return;
     this.#stopped = performance.now();
     this.#over.abort();
-    clearTimeout(this.#deadline);
     // Called in the middle of a client's work, which comes first.
     queueMicrotask(() => this.#each((session) => session.settle()));
   }
@@ -277,7 +284,7 @@ class Runner {
 
   #sample(): void {
     const { duration } = this.#settings;
-    if (this.#started === undefined || this.#over.signal.aborted) return;
+    if (this.#started === undefined || this.#schedule.over) return;
     const now = performance.now();
     const { lines, latencies, failures } = this.#tally;
     const linesPerSecond = this.#rates.sample(lines, now);
@@ -310,15 +317,11 @@ class Runner {
     const seconds = Math.max(0, end - (this.#started ?? end)) / 1000;
     const { size, greeting } = this.#settings;
     const target = showTarget(this.#target);
-    const complete = this.#over.signal.aborted;
+    const complete = this.#schedule.over;
     const aborted = this.#aborted;
     const about = { target, size, seconds, greeting, complete, aborted };
-    return {
-      report: reportOf(this.#tally, about),
-      tally: this.#tally,
-      rates: this.#rates,
-      aborted,
-    };
+    const report = reportOf(this.#tally, about);
+    return { report, tally: this.#tally, rates: this.#rates };
   }
 }
 
@@ -376,38 +379,4 @@ class Turn implements Session {
   }
 
   sweep(): void {}
-}
-
-/** The one line of a connection that was opened for it. */
-class SingleLine implements LineSource {
-  #due: number | undefined;
-  #taken = false;
-
-  /** @param due When its latency begins; undefined when it is sent. */
-  constructor(due: number | undefined) {
-    this.#due = due;
-  }
-
-  get over(): boolean {
-    return this.#taken;
-  }
-
-  take(now: number): number {
-    if (this.#taken) return NaN;
-    this.#taken = true;
-    return this.#due ?? now;
-  }
-
-  wasFree(): void {}
-}
-
-/** An IP address as the runtime writes it. */
-async function resolve(hostname: string): Promise<string> {
-  if (hostname.includes(":")) {
-    return new URL(`http://[${hostname}]`).hostname.slice(1, -1);
-  }
-  if (/^[0-9.]+$/.test(hostname)) return hostname;
-  // Costs start-up, so it is loaded for a name only.
-  const { lookup } = await import("node:dns/promises");
-  return (await lookup(hostname)).address;
 }

@@ -1,8 +1,23 @@
 /**
  * When a probe sends: as answers come (closed loop), or at a rate (open loop).
+ * Times are in milliseconds, unless told otherwise.
  *
  * @module
  */
+
+/** Where a connection gets its lines from. */
+export interface LineSource {
+  /**
+   * Takes a line to be sent.
+   *
+   * @returns When its latency begins; NaN if no line is due.
+   */
+  take(now: number): number;
+  /** The connection had room for a line until now. */
+  wasFree(now: number): void;
+  /** Whether there will never be another line. */
+  readonly over: boolean;
+}
 
 /** What a schedule needs to know. */
 export interface ScheduleOptions {
@@ -16,29 +31,35 @@ export interface ScheduleOptions {
   duration?: number | undefined;
   /** Called when a line is due on a connection that may be free. */
   onDue: (now: number) => void;
-  /** Called when the last line has been taken. */
+  /** Called when nothing more is to be sent, perhaps more than once. */
   onOver: () => void;
 }
 
-/** What all connections of a probe may send, and when; times in milliseconds. */
+/** What all connections of a probe may send, and when. */
 export class Schedule {
   /** Time between two lines of one connection; 0 in a closed loop. */
   readonly interval: number;
-  readonly #milliseconds: number;
-  readonly #options: ScheduleOptions;
+  /** Time between two lines of all connections. */
+  readonly #step: number;
+  readonly #duration: number;
+  readonly #onDue: (now: number) => void;
+  readonly #onOver: () => void;
   #left: number;
-  #start = NaN;
+  #start = 0;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer ends; Infinity without one. */
   #alarm = Infinity;
 
   /** @param options How fast, and how long. */
   constructor(options: ScheduleOptions) {
-    const { connections, rate, count = Infinity, duration = Infinity } =
-      options;
-    this.#options = options;
-    this.#milliseconds = duration * 1000;
-    this.interval = rate > 0 ? connections / rate * 1000 : 0;
-    this.#left = count;
+    const { connections, rate, count, duration, onDue, onOver } = options;
+    this.#step = rate > 0 ? 1000 / rate : 0;
+    this.interval = this.#step * connections;
+    this.#duration = (duration ?? Infinity) * 1000;
+    this.#left = count ?? Infinity;
+    this.#onDue = onDue;
+    this.#onOver = onOver;
   }
 
   /** Whether nothing more is to be sent. */
@@ -51,16 +72,17 @@ export class Schedule {
     return new Pace(this, index);
   }
 
-  /** Starts the clock, unless it runs. */
+  /** Starts the clock, once. */
   start(now: number): void {
-    if (Number.isNaN(this.#start)) this.#start = now;
+    this.#start = now;
+    if (this.#duration === Infinity) return;
+    this.#deadline = setTimeout(() => this.stop(), this.#duration);
   }
 
   /** When connection `index` has its first line due that is not yet past. */
   firstDue(index: number, now: number): number {
     if (this.interval === 0) return now;
-    const offset = this.#start +
-      index * this.interval / this.#options.connections;
+    const offset = this.#start + index * this.#step;
     const passed = Math.ceil((now - offset) / this.interval);
     return offset + Math.max(0, passed) * this.interval;
   }
@@ -71,8 +93,7 @@ export class Schedule {
    * what adding has rounded.
    */
   isTooLate(due: number): boolean {
-    const step = this.interval / this.#options.connections;
-    return due > this.#start + this.#milliseconds - step / 2;
+    return due > this.#start + this.#duration - this.#step / 2;
   }
 
   /** Takes a line to be sent, if there is one left. */
@@ -89,20 +110,21 @@ export class Schedule {
     this.#alarm = due;
     this.#timer = setTimeout(() => {
       this.#alarm = Infinity;
-      this.#options.onDue(performance.now());
+      this.#onDue(performance.now());
     }, Math.max(0, due - now));
   }
 
   /** Nothing more is to be sent. */
   stop(): void {
     this.#left = 0;
+    clearTimeout(this.#deadline);
     clearTimeout(this.#timer);
-    this.#options.onOver();
+    this.#onOver();
   }
 }
 
 /** When one connection may send. */
-export class Pace {
+export class Pace implements LineSource {
   readonly #schedule: Schedule;
   readonly #index: number;
   #due = NaN;
@@ -123,24 +145,18 @@ export class Pace {
   }
 
   /**
-   * The connection could have sent until now: what was due meanwhile is late
-   * because our timer was, and counts from now.
+   * The connection had room until now: a line that fell due meanwhile is late
+   * because our timer was, not because of the server, and counts from now.
    */
   wasFree(now: number): void {
     this.#free = now;
   }
 
-  /** Whether nothing more is to be sent. */
   get over(): boolean {
     return this.#schedule.over;
   }
 
-  /**
-   * Takes a line to be sent.
-   *
-   * @returns When its latency begins: when it was due, if the connection was
-   * busy then; NaN if no line is due.
-   */
+  /** @returns When the line was due, if the connection was busy then. */
   take(now: number): number {
     const { interval } = this.#schedule;
     if (interval === 0) return this.#schedule.take() ? now : NaN;
@@ -154,4 +170,27 @@ export class Pace {
     this.#due += interval;
     return Math.max(due, this.#free);
   }
+}
+
+/** The one line of a connection that was opened for it. */
+export class SingleLine implements LineSource {
+  readonly #due: number | undefined;
+  #taken = false;
+
+  /** @param due When its latency begins; undefined: when it is sent. */
+  constructor(due: number | undefined) {
+    this.#due = due;
+  }
+
+  get over(): boolean {
+    return this.#taken;
+  }
+
+  take(now: number): number {
+    if (this.#taken) return NaN;
+    this.#taken = true;
+    return this.#due ?? now;
+  }
+
+  wasFree(): void {}
 }

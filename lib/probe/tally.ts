@@ -79,7 +79,7 @@ export class Tally {
     return lost + wrong + timeout + refused + reset;
   }
 
-  /** Somebody has said who answers. */
+  /** A greeting has named who answers. */
   greeted(name: string): void {
     this.greetings.set(name, (this.greetings.get(name) ?? 0) + 1);
   }

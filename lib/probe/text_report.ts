@@ -4,7 +4,7 @@
  * @module
  */
 
-import { wrap } from "../util/text.ts";
+import { escapeControls, wrap } from "../util/text.ts";
 import { withHint } from "./hints.ts";
 import { bar, bins, sparkline } from "./plot.ts";
 import type { ProbeSettings } from "./options.ts";
@@ -17,7 +17,7 @@ import {
 } from "./quantities.ts";
 import type { ProbeReport, ProbeTimes } from "./report.ts";
 import type { ProbeResult } from "./runner.ts";
-import { errorsIn, verdictOf } from "./verdict.ts";
+import { errorsIn, type Verdict, verdictOf } from "./verdict.ts";
 
 /** Rows of the histogram. */
 const BINS = 12;
@@ -30,14 +30,14 @@ const LABEL = 13;
 /** Columns of one kind of latency. */
 const COLUMN = 12;
 
-const PERCENTILES: readonly (readonly [string, keyof ProbeTimes])[] = [
-  ["min", "min"],
-  ["p50", "p50"],
-  ["p90", "p90"],
-  ["p99", "p99"],
-  ["p99.9", "p99_9"],
-  ["max", "max"],
-  ["mean", "mean"],
+const TIMES: readonly (keyof ProbeTimes)[] = [
+  "min",
+  "p50",
+  "p90",
+  "p99",
+  "p99_9",
+  "max",
+  "mean",
 ];
 
 /** How the report is shown. */
@@ -66,20 +66,15 @@ export function textReport(
   { width, colour, maxP99 }: TextReportOptions,
 ): string {
   const style = colour ? COLOURED : PLAIN;
-  const verdict = verdictOf(result, maxP99);
-  const mark = verdict.ok ? style.good("✔ OK") : style.bad("✘ FAILED");
   const blocks = [
     [
-      style.bold(`Probe of ${result.report.target}`),
+      style.bold(`Probe of ${escapeControls(result.report.target)}`),
       ...wrap(asked(settings), width).map(style.dim),
     ],
     totals(result, settings, width),
     percentiles(result.report, style),
     histogram(result, width, style),
-    wrap(
-      `${mark}: ${withHint(verdict.text)}`,
-      width + mark.length - plain(mark).length,
-    ),
+    verdictLines(verdictOf(result.report, maxP99), width, style),
   ];
   return blocks.filter((block) => block.length > 0)
     .map((block) => block.map((line) => `${line}\n`).join("")).join("\n");
@@ -101,7 +96,7 @@ function asked(settings: ProbeSettings): string {
 }
 
 function totals(
-  { report, rates, aborted }: ProbeResult,
+  { report, rates }: ProbeResult,
   { rate }: ProbeSettings,
   width: number,
 ): string[] {
@@ -122,10 +117,14 @@ function totals(
     ),
     row("Connections", `${showCount(connections)}${opened}`),
     row("Errors", errorsIn(errors) || "none"),
-    row("Time", `${seconds.toFixed(2)} s${aborted ? ", stopped early" : ""}`),
+    row(
+      "Time",
+      `${seconds.toFixed(2)} s${report.stopped_early ? ", stopped early" : ""}`,
+    ),
   ];
   for (const [name, count] of Object.entries(greetings ?? {})) {
-    rows.push(row("Answered by", `${name}  ${plural(count, "connection")}`));
+    const who = escapeControls(name);
+    rows.push(row("Answered by", `${who}  ${plural(count, "connection")}`));
   }
   const curve = rates.rates(Math.min(40, width - LABEL - 20));
   if (curve.length > 1) {
@@ -141,12 +140,13 @@ function percentiles(report: ProbeReport, style: Style): string[] {
   const from = uncorrected
     ? `${"from due".padStart(COLUMN)}${"from sent".padStart(COLUMN)}`
     : "  from sending to answer; no schedule (closed loop)";
-  const rows = PERCENTILES.map(([label, key]) => {
+  const rows = TIMES.map((key) => {
     const times = uncorrected
       ? [latency_ms[key], uncorrected[key]]
       : [latency_ms[key]];
     const columns = times.map((time) => showTime(time).padStart(COLUMN));
-    return `  ${label.padEnd(6)}${columns.join("")}`;
+    const label = key.replace("_", ".").padEnd(6);
+    return `  ${label}${columns.join("")}`;
   });
   return [`${style.bold("Latency")} ${style.dim(from)}`, ...rows];
 }
@@ -169,14 +169,21 @@ function histogram(
   });
 }
 
-function row(label: string, value: string): string {
-  return `${label.padEnd(LABEL)} ${value}`;
+function verdictLines(
+  { ok, text }: Verdict,
+  width: number,
+  style: Style,
+): string[] {
+  const mark = ok ? "✔ OK" : "✘ FAILED";
+  const paint = ok ? style.good : style.bad;
+  // Colours take no columns, so that they come after the wrapping.
+  const said = escapeControls(withHint(text));
+  const [first, ...rest] = wrap(`${mark}: ${said}`, width);
+  return [first!.replace(mark, paint), ...rest];
 }
 
-/** What is seen of coloured text. */
-function plain(text: string): string {
-  // deno-lint-ignore no-control-regex -- they are what is looked for
-  return text.replace(/\x1b\[[0-9;]*m/g, "");
+function row(label: string, value: string): string {
+  return `${label.padEnd(LABEL)} ${value}`;
 }
 
 function sgr(code: number): (text: string) => string {

@@ -6,12 +6,10 @@
  */
 
 import tls from "node:tls";
+import { codeOf } from "../net/errors.ts";
+import type { Location } from "../options/location.ts";
 import { reasonOf } from "../util/text.ts";
 import type { ProbeWire, Trust } from "./wire.ts";
-import type { Target } from "./options.ts";
-
-/** Bytes that are held before the socket is no longer read. */
-const HELD = 256 * 1024;
 
 /** The codes of OpenSSL and Node for certificates that are not trusted. */
 const UNTRUSTED = /CERT|VERIFY/;
@@ -28,12 +26,13 @@ const OTHER_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
  * @throws {Error} If the certificate is not trusted, or what `node:tls` throws.
  */
 export async function connectTls(
-  { hostname, port }: Target,
+  { host, port }: Location,
   { caCert, fingerprint }: Trust,
   signal: AbortSignal,
 ): Promise<ProbeWire> {
+  signal.throwIfAborted();
   const socket = tls.connect({
-    host: hostname,
+    host,
     port,
     ...caCert !== undefined && { ca: caCert },
     rejectUnauthorized: fingerprint === undefined,
@@ -49,10 +48,10 @@ export async function connectTls(
     if (fingerprint !== undefined) checkFingerprint(socket, fingerprint);
   } catch (error) {
     socket.destroy();
-    const { code = "" } = error as { code?: string };
+    const code = codeOf(error);
     if (!UNTRUSTED.test(code)) throw error;
     const reason = code === OTHER_NAME
-      ? `it does not name ${hostname}`
+      ? `it does not name ${host}`
       : reasonOf(error);
     throw new Error(`the certificate is not trusted: ${reason}`);
   } finally {
@@ -64,9 +63,9 @@ export async function connectTls(
 
 /** @throws {Error} If the server's certificate has another fingerprint. */
 function checkFingerprint(socket: tls.TLSSocket, wanted: string): void {
-  const bare = (text: string) => text.replaceAll(":", "").toLowerCase();
-  const found = bare(socket.getPeerCertificate().fingerprint256 ?? "");
-  if (found !== bare(wanted)) {
+  const { fingerprint256 = "" } = socket.getPeerCertificate();
+  const found = fingerprint256.replaceAll(":", "").toLowerCase();
+  if (found !== wanted) {
     throw new Error(`the certificate has the fingerprint ${found}`);
   }
 }
@@ -74,45 +73,29 @@ function checkFingerprint(socket: tls.TLSSocket, wanted: string): void {
 /** A TLS socket, read when its reader asks for it. */
 class TlsWire implements ProbeWire {
   readonly #socket: tls.TLSSocket;
-  readonly #chunks: Uint8Array[] = [];
-  #held = 0;
-  #ended = false;
-  #error: Error | undefined;
   #news = Promise.withResolvers<void>();
 
   constructor(socket: tls.TLSSocket) {
     this.#socket = socket;
-    socket.on("data", (chunk: Uint8Array) => {
-      this.#chunks.push(chunk);
-      this.#held += chunk.length;
-      if (this.#held > HELD) socket.pause();
-      this.#news.resolve();
-    });
-    const end = (error?: Error) => {
-      this.#error ??= error;
-      this.#ended = true;
-      this.#news.resolve();
-    };
-    socket.on("end", end);
-    socket.on("error", end);
-    socket.on("close", () => end());
+    for (const event of ["readable", "end", "error", "close"]) {
+      socket.on(event, () => this.#news.resolve());
+    }
   }
 
   async read(into: Uint8Array): Promise<number | null> {
-    while (this.#chunks.length === 0) {
-      if (this.#error) throw this.#error;
-      if (this.#ended) return null;
+    const socket = this.#socket;
+    for (;;) {
+      const most = Math.min(into.length, socket.readableLength);
+      const bytes: Uint8Array | null = socket.read(most);
+      if (bytes && bytes.length > 0) {
+        into.set(bytes);
+        return bytes.length;
+      }
+      if (socket.errored) throw socket.errored;
+      if (socket.readableEnded || socket.destroyed) return null;
       this.#news = Promise.withResolvers();
       await this.#news.promise;
     }
-    const chunk = this.#chunks[0]!;
-    const count = Math.min(chunk.length, into.length);
-    into.set(chunk.subarray(0, count));
-    if (count < chunk.length) this.#chunks[0] = chunk.subarray(count);
-    else this.#chunks.shift();
-    this.#held -= count;
-    if (this.#held <= HELD) this.#socket.resume();
-    return count;
   }
 
   write(bytes: Uint8Array): Promise<number> {

@@ -7,7 +7,6 @@
 import { plural, showCount, showTime } from "./quantities.ts";
 import type { ProbeReport } from "./report.ts";
 import type { ProbeErrors } from "./tally.ts";
-import type { ProbeResult } from "./runner.ts";
 
 /** What went wrong, or that nothing did: for the last line, and the exit code. */
 export interface Verdict {
@@ -16,15 +15,13 @@ export interface Verdict {
 }
 
 /** Judges a report, also by the 99th percentile that was asked for. */
-export function verdictOf(
-  { report, aborted }: Pick<ProbeResult, "report" | "aborted">,
-  maxP99?: number,
-): Verdict {
+export function verdictOf(report: ProbeReport, maxP99?: number): Verdict {
   const { lines, ok, first_error: first } = report;
   const { p99 } = report.latency_ms;
   const errors = errorsIn(report.errors);
   if (lines === 0) {
-    const reason = first ?? (aborted ? "stopped too early" : "none was sent");
+    const reason = first ??
+      (report.stopped_early ? "stopped too early" : "none was sent");
     return { ok: false, text: `no line came back: ${reason}` };
   }
   if (errors) return { ok: false, text: `${errors}; first: ${first}` };
@@ -43,9 +40,9 @@ export function verdictOf(
 }
 
 /** The report with what is judged of it. */
-export function judged(result: ProbeResult, maxP99?: number): ProbeReport {
-  const { ok, text } = verdictOf(result, maxP99);
-  return { ...result.report, ok, ...!ok && { failure: text } };
+export function judged(report: ProbeReport, maxP99?: number): ProbeReport {
+  const { ok, text } = verdictOf(report, maxP99);
+  return { ...report, ok, ...!ok && { failure: text } };
 }
 
 /** Kinds of errors and how many; empty without any. */

@@ -34,7 +34,7 @@ export interface Findings {
   skipped(number: number): boolean;
   /** A skipped line has come back after all. */
   misordered(number: number, wasLost: boolean): void;
-  /** Bytes came that answer no line. */
+  /** Bytes have come that answer no line. */
   unasked(what: string): void;
 }
 
@@ -82,7 +82,7 @@ export class Verifier {
   /**
    * @param payload Makes the lines that are expected.
    * @param connection The connection's number.
-   * @param findings Hears what comes.
+   * @param findings Is told what is found.
    * @param kept What was sent, as far as it is kept.
    */
   constructor(

@@ -4,13 +4,11 @@
  * @module
  */
 
+import type { Wire } from "../net/transport.ts";
 import type { ProbeSettings } from "./options.ts";
 
-/** What a probe needs of a connection; a `Deno.Conn` has it. */
-export type ProbeWire = Pick<
-  Deno.Conn,
-  "read" | "write" | "closeWrite" | "close"
->;
+/** A stream connection; every `Deno.Conn` is one as it is. */
+export type ProbeWire = Omit<Wire, "remoteAddr">;
 
 /** What is trusted, besides the roots of the system. */
 export type Trust = Pick<ProbeSettings, "caCert" | "fingerprint">;

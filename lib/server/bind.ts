@@ -10,6 +10,7 @@ import {
   parseIp,
   toAddress,
 } from "../net/address.ts";
+import { codeOf } from "../net/errors.ts";
 import { listenTcp } from "../net/tcp.ts";
 import type { Listener } from "../net/transport.ts";
 import type { ListenerSettings, Settings } from "../options/options.ts";
@@ -244,7 +245,7 @@ async function addressesOf(host: string): Promise<string[]> {
 
 /** Whether this machine does not have an address of the kind. */
 function isMissing(error: unknown): boolean {
-  const { code } = error as { code?: string };
+  const code = codeOf(error);
   return code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL" ||
     error instanceof Deno.errors.AddrNotAvailable;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Address } from "../net/address.ts";
+import { codeOf } from "../net/errors.ts";
 
 /** The module that a worker thread runs. */
 export const WORKER_URL = new URL("./worker.ts", import.meta.url);
@@ -96,7 +97,7 @@ export function requireDescriptors(
     }
   } catch (error) {
     // Whatever else it may be, the server will meet it too, and say so.
-    const { code = "" } = error as { code?: string };
+    const code = codeOf(error);
     if (!OUT_OF_DESCRIPTORS.has(code)) return;
     const what = { of: "descriptors", limit: '"ulimit -n"' };
     throw new ShortageError(id, code, what);
@@ -133,7 +134,7 @@ function anySocket(
  * `error`.
  */
 export function threadError(id: string, error: unknown): unknown {
-  const { code } = error as { code?: string };
+  const code = codeOf(error);
   if (code !== "EAGAIN") return error;
   const limit = '"ulimit -u" (in a container, its limit of processes)';
   return new ShortageError(id, code, { of: "threads", limit });

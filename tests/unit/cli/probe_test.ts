@@ -96,6 +96,32 @@ netTest("probeCommand writes one JSON object, and nothing else", async () => {
   assert.equal(JSON.parse(rated.stdout).uncorrected_latency_ms.p50 > 0, true);
 });
 
+netTest("probeCommand escapes what could steer a terminal", async () => {
+  const name = "a\x1b[31m\x9b2J\x7f\u2028b";
+  for (const json of [false, true]) {
+    const stdout = new Paper();
+    await using server = await MisbehavingServer.start(
+      (line, _, { send }) => send(line),
+      {
+        onConnection: ({ send }) => {
+          send(new TextEncoder().encode(`${JSON.stringify({ name })}\n`));
+        },
+      },
+    );
+    await probeCommand({
+      name: "probe",
+      address: server.address,
+      options: { connections: 1, count: 1, greeting: true },
+      json,
+    }, { stdout });
+    // deno-lint-ignore no-control-regex -- they are what must not be there
+    assert.doesNotMatch(stdout.text, /[\0-\x09\x0b-\x1f\x7f-\x9f\u2028]/);
+    if (json) {
+      assert.deepEqual(JSON.parse(stdout.text).greetings, { [name]: 1 });
+    }
+  }
+});
+
 netTest("probeCommand fails if a line is wrong", async () => {
   const text = await ran({ wrong: 7 });
   assert.equal(text.code, 1);
@@ -137,6 +163,11 @@ netTest("probeCommand says in one line what cannot be", async () => {
   const missing = await ran({ caCertFile: "/no/such.pem" });
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /^echoserver: Cannot read the certificate \/no/);
+  const steering = await ran({ caCertFile: "/no\n\x1b[31m" });
+  assert.match(
+    steering.stderr,
+    /the certificate \/no\\u000a\\u001b\[31m: [^\n]+\n$/,
+  );
 });
 
 netTest(

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { PROGRAM } from "../../support/program.ts";
 import { optionsIn } from "../../../lib/options/schema.ts";
+import type { Location } from "../../../lib/options/location.ts";
 import {
   parseTarget,
   PROBE_OPTIONS,
   type ProbeOptions,
   resolveProbe,
-  type Target,
 } from "../../../lib/probe/options.ts";
 
 const API = Object.entries(optionsIn("api", PROBE_OPTIONS));
@@ -25,12 +25,12 @@ const DEFAULTS = {
 };
 
 function target(
-  transport: Target["transport"],
-  hostname: string,
+  transport: Location["transport"],
+  host: string,
   port: number,
   path = "",
-): Target {
-  return { transport, hostname, port, path };
+): Location {
+  return { transport, host, port, path };
 }
 
 Deno.test("resolveProbe fills in every default, and draws a seed", () => {

@@ -403,6 +403,19 @@ Deno.test({
   assert.equal(report.ok, true);
 });
 
+Deno.test({
+  name: "probe is ended by its signal, and not by a name that never resolves",
+  ignore,
+}, async () => {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const probing = probe("udp://no.such.invalid:7", { signal });
+  stop.abort();
+  const report = await probing;
+  assert.deepEqual(report.errors, NO_ERRORS);
+  assert.equal(report.stopped_early, true);
+});
+
 for (const transport of ["tcp", "udp", "unix"]) {
   for (const reconnect of [false, true]) {
     Deno.test({
@@ -561,6 +574,55 @@ Deno.test({
   const renewed = await probe(server.address, { count: 20, reconnect: true });
   assert.equal(renewed.connections, 20);
   assert.equal(renewed.ok, true);
+});
+
+Deno.test({
+  name: "probe knows an answer over UDP however its address was written",
+  ignore,
+}, async () => {
+  await using server = new MisbehavingSocket((datagram, _, send) => {
+    send(datagram);
+  });
+  const address = server.address.replace("127.0.0.1", "127.1");
+  const report = await probe(address, { connections: 1, count: 3 });
+  assert.deepEqual(report.errors, NO_ERRORS);
+  assert.equal(report.ok, true);
+});
+
+Deno.test({
+  name: "probe names its target if it can open no socket",
+  ignore,
+}, async () => {
+  const original = Deno.listenDatagram;
+  Deno.listenDatagram = () => {
+    throw Object.assign(new Error("Too many open files"), { code: "EMFILE" });
+  };
+  try {
+    await assert.rejects(probe("udp://127.0.0.1:7", { count: 1 }), {
+      message:
+        'Cannot connect to udp://127.0.0.1:7: out of file descriptors, raise "ulimit -n"',
+    });
+  } finally {
+    Deno.listenDatagram = original;
+  }
+});
+
+Deno.test({
+  name: "probe tells the system's time-out of a connection from its own",
+  ignore,
+}, async () => {
+  const original = Deno.connect;
+  const message = "Connection timed out (os error 110)";
+  Deno.connect = () => {
+    throw Object.assign(new Error(message), { code: "ETIMEDOUT" });
+  };
+  try {
+    const report = await probe("127.0.0.1:7", { connections: 1, count: 1 });
+    assert.deepEqual(report.errors, { ...NO_ERRORS, timeout: 1 });
+    assert.equal(report.first_error, "Connection timed out");
+  } finally {
+    Deno.connect = original;
+  }
 });
 
 Deno.test({

@@ -9,7 +9,7 @@ import { textReport } from "../../../lib/probe/text_report.ts";
 import { judged, verdictOf } from "../../../lib/probe/verdict.ts";
 
 // deno-lint-ignore no-control-regex -- they are what must not be there
-const CONTROLS = /[\0-\x09\x0b-\x1f\x7f]/;
+const CONTROLS = /[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]/;
 
 const SETTINGS: ProbeSettings = {
   connections: 10,
@@ -46,7 +46,7 @@ function result(
     complete,
     aborted,
   };
-  return { report: reportOf(tally, about), tally, rates, aborted };
+  return { report: reportOf(tally, about), tally, rates };
 }
 
 function columnsOf(text: string): number {
@@ -84,6 +84,23 @@ Deno.test("The text report fits its width, and steers no terminal", () => {
   }
 });
 
+Deno.test("The text report lets no name, path or error steer a terminal", () => {
+  const steering = "a\n\x1b[31m\x9b2J\u2028b";
+  const greeted = result({}, (tally) => tally.greeted(steering));
+  const missing = result({ lines: 0 }, (tally) => {
+    tally.error("refused", `there is no socket ${steering}`);
+  });
+  for (const found of [greeted, missing]) {
+    found.report.target = `unix:${steering}`;
+    const text = textReport(found, SETTINGS, { width: 80, colour: false });
+    assert.doesNotMatch(text, CONTROLS);
+    assert(
+      text.startsWith("Probe of unix:a\\u000a\\u001b[31m\\u009b2J\\u2028b\n"),
+    );
+    assert(!text.includes("a\n"));
+  }
+});
+
 Deno.test("The text report shows both latencies where there is a rate", () => {
   const settings = { ...SETTINGS, rate: 100 };
   const options = { width: 80, colour: false };
@@ -93,11 +110,16 @@ Deno.test("The text report shows both latencies where there is a rate", () => {
 });
 
 Deno.test("The text report has colours only where they are wanted", () => {
-  const plain = textReport(result(), SETTINGS, { width: 80, colour: false });
-  const coloured = textReport(result(), SETTINGS, { width: 80, colour: true });
-  assert.notEqual(coloured, plain);
-  // deno-lint-ignore no-control-regex -- they are what is looked for
-  assert.equal(coloured.replace(/\x1b\[[0-9;]*m/g, ""), plain);
+  const wrapped = result({}, (tally) => {
+    tally.error("wrong", "a word of it that ".repeat(20));
+  });
+  for (const found of [result(), wrapped]) {
+    const plain = textReport(found, SETTINGS, { width: 80, colour: false });
+    const coloured = textReport(found, SETTINGS, { width: 80, colour: true });
+    assert.notEqual(coloured, plain);
+    // deno-lint-ignore no-control-regex -- they are what is looked for
+    assert.equal(coloured.replace(/\x1b\[[0-9;]*m/g, ""), plain);
+  }
 });
 
 Deno.test("The text report of nothing is short", () => {
@@ -146,37 +168,37 @@ Deno.test("The text report hints at what may help", () => {
 });
 
 Deno.test("What is judged says why it failed, and that it was stopped", () => {
-  const { ok, failure } = judged(result(), 5);
+  const { ok, failure } = judged(result().report, 5);
   assert.deepEqual([ok, failure], [false, "p99 is 9.91 ms, above 5.00 ms"]);
-  const good = judged(result());
+  const good = judged(result().report);
   assert.equal(good.ok, true);
   assert(!("failure" in good) && !("stopped_early" in good));
-  assert.equal(judged(result({ aborted: true })).stopped_early, true);
+  assert.equal(judged(result({ aborted: true }).report).stopped_early, true);
 });
 
 Deno.test("The verdict names errors, the limit, and what ended early", () => {
-  assert.deepEqual(verdictOf(result()), {
+  assert.deepEqual(verdictOf(result().report), {
     ok: true,
     text: "all 1,000 lines came back right",
   });
   assert.equal(
-    verdictOf(result(), 10).text,
+    verdictOf(result().report, 10).text,
     "all 1,000 lines came back right, p99 within 10.0 ms",
   );
-  assert.deepEqual(verdictOf(result(), 5), {
+  assert.deepEqual(verdictOf(result().report, 5), {
     ok: false,
     text: "p99 is 9.91 ms, above 5.00 ms",
   });
   const wrong = result({}, (tally) => tally.error("wrong", "byte 5", 3));
-  assert.deepEqual(verdictOf(wrong), {
+  assert.deepEqual(verdictOf(wrong.report), {
     ok: false,
     text: "3 wrong; first: byte 5",
   });
-  assert.deepEqual(verdictOf(result({ complete: false })), {
+  assert.deepEqual(verdictOf(result({ complete: false }).report), {
     ok: false,
     text: "all connections ended early, after 1,000 lines",
   });
-  assert.equal(verdictOf(result({ lines: 0, aborted: true })).ok, false);
+  assert.equal(verdictOf(result({ lines: 0, aborted: true }).report).ok, false);
 });
 
 Deno.test("The progress line fits the terminal, and is written in its place", () => {
