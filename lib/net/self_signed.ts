@@ -35,8 +35,8 @@ export interface KeyPair {
  * Makes a self-signed certificate for a server: ECDSA on P-256 with SHA-256,
  * no CA, valid for 397 days.
  *
- * `node:crypto` makes the keys: `node:tls` loads it anyway, and WebCrypto takes
- * 40 ms to load.
+ * The keys come from `node:crypto`, which `node:tls` loads anyway: WebCrypto
+ * takes 40 ms for its first ones.
  *
  * @param hosts Names and addresses that it is for, beside `localhost`,
  * `127.0.0.1` and `::1`.
