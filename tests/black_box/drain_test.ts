@@ -529,7 +529,7 @@ for (
       bytes!,
       bytesPerSecond!,
     ]);
-    await client.saw(/sent/);
+    await client.saw(/arrived/);
     program.kill();
     const { stdout } = await client.ended();
     assert.equal(stdout, `${bytes} bytes, then FIN\n`);

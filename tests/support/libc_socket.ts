@@ -12,6 +12,11 @@ const SO_RCVBUF = 8;
 const MSG_OOB = 1;
 const SHUT_RD = 0;
 const SHUT_WR = 1;
+/** Asks how many bytes have not been acknowledged. */
+const SIOCOUTQ = 0x5411;
+
+/** Milliseconds between two looks at what the kernel counts. */
+const LOOK = 10;
 
 const libc = Deno.dlopen("libc.so.6", {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -23,6 +28,7 @@ const libc = Deno.dlopen("libc.so.6", {
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
 }).symbols;
 
 /** A client of 127.0.0.1. */
@@ -47,6 +53,16 @@ export class LibcSocket {
   send(what: string | Uint8Array<ArrayBuffer>): void {
     let rest = toBytes(what);
     while (rest.length > 0) rest = rest.subarray(this.#send(rest, 0));
+  }
+
+  /** Waits until the other side's kernel has all that was sent. */
+  waitForAcknowledgement(): void {
+    const left = new Int32Array(1);
+    for (;;) {
+      check(libc.ioctl(this.#fd, BigInt(SIOCOUTQ), left), "ioctl(SIOCOUTQ)");
+      if (left[0] === 0) return;
+      sleep(LOOK);
+    }
   }
 
   /** Sends a character as urgent (out-of-band) data. */
@@ -78,6 +94,11 @@ export class LibcSocket {
     check(count, "send");
     return count;
   }
+}
+
+/** Blocks for so many milliseconds. */
+export function sleep(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 function toBytes(what: string | Uint8Array<ArrayBuffer>) {

@@ -1,12 +1,12 @@
 /**
  * A client with a small receive buffer that sends a number of bytes, whole
- * lines, and says so; then it reads at a steady pace, sends one more byte in the
+ * lines, and says so once all have arrived; then it reads at a steady pace, sends one more byte in the
  * middle of that, and prints how many bytes it got before the server's FIN.
  *
  * @module
  */
 
-import { LibcSocket } from "./libc_socket.ts";
+import { LibcSocket, sleep } from "./libc_socket.ts";
 
 const RECEIVE_BUFFER = 64 * 1024;
 
@@ -18,7 +18,8 @@ const [port, bytes, bytesPerSecond] = Deno.args.map(Number);
 const socket = new LibcSocket(port!, RECEIVE_BUFFER);
 const line = `${"x".repeat(63)}\n`;
 socket.send(line.repeat(bytes! / line.length));
-console.error("sent");
+socket.waitForAcknowledgement();
+console.error("arrived");
 const start = performance.now();
 let received = 0;
 let poked = false;
@@ -31,7 +32,7 @@ try {
       socket.send("y");
       poked = true;
     }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TICK);
+    sleep(TICK);
   }
   console.log(`${received} bytes, then FIN`);
 } catch {
