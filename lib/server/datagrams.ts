@@ -6,9 +6,9 @@
 
 import { NO_PROOF, type Reader, reads } from "../connection/read_scheduler.ts";
 import { AlarmClock } from "../faults/clock.ts";
-import { toAddress } from "../net/address.ts";
+import { copyOf, toAddress } from "../net/address.ts";
 import { isAnswerable, MAX_DATAGRAM } from "../net/udp.ts";
-import { eventLoopTurn, pause } from "../util/async.ts";
+import { eventLoopTurn, pause, untilSettledOrLate } from "../util/async.ts";
 import type { Service } from "./service.ts";
 
 /** Datagrams in a row before the connections that are served get their turn. */
@@ -76,10 +76,7 @@ export class Datagrams implements Reader {
 
   async #shutDown(timeout: number): Promise<void> {
     if (timeout > 0) {
-      const over = new AbortController();
-      const deadline = pause(timeout * 1000, over.signal);
-      await Promise.race([this.#drain(), deadline]);
-      over.abort();
+      await untilSettledOrLate(this.#drain(), timeout * 1000);
     }
     this.#closing.abort();
     this.#clock.cancelAll();
@@ -125,7 +122,7 @@ export class Datagrams implements Reader {
     reads.answered(NO_PROOF, datagram.length, false);
     const sending = this.#closing.signal.aborted
       ? undefined
-      : this.#answer(datagram, source as Deno.NetAddr);
+      : this.#answer(datagram, copyOf(source as Deno.NetAddr));
     if (sending) sending.then(this.#next);
     else this.#next();
   };
