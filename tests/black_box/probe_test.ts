@@ -6,12 +6,14 @@
 
 import assert from "node:assert/strict";
 import { MisbehavingServer } from "../support/misbehaving_server.ts";
+import { nobody } from "../support/ports.ts";
 import {
   type Ended,
   GUARD,
   PROGRAM,
   Program,
   run,
+  succeeds,
 } from "../support/program.ts";
 
 const ignore = !PROGRAM;
@@ -25,21 +27,6 @@ const HEALTH_CHECK = 150;
 /** Runs a probe to its end. */
 function probe(...args: string[]): Promise<Ended> {
   return run(["probe", ...args]);
-}
-
-/** An address on which nobody listens. */
-function nobody(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `127.0.0.1:${listener.addr.port}`;
-}
-
-async function installed(command: string): Promise<boolean> {
-  try {
-    await new Deno.Command(command, { args: ["-V"], stdout: "null" }).output();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 Deno.test({
@@ -164,22 +151,27 @@ Deno.test({
   assert.match(stdout, /OK: all 20 lines came back right\n$/);
 });
 
-/** Other echo servers, and how they say that they listen. */
+/**
+ * Other echo servers, how they say that they listen, and what shows that they
+ * are installed.
+ */
 const OTHERS = {
   socat: {
     args: ["-d", "-d", "TCP-LISTEN:0,bind=127.0.0.1,fork,reuseaddr", "PIPE"],
-    ready: /listening on .*:(\d+)/,
+    ready: /listening on .*:(\d+)\n/,
+    ask: "-V",
   },
   ncat: {
     args: ["-v", "-l", "-k", "--exec", "/bin/cat", "127.0.0.1", "PORT"],
-    ready: /Listening on 127\.0\.0\.1:(\d+)/,
+    ready: /Listening on 127\.0\.0\.1:(\d+)\n/,
+    ask: "--version",
   },
 };
 
-for (const [name, { args, ready }] of Object.entries(OTHERS)) {
+for (const [name, { args, ready, ask }] of Object.entries(OTHERS)) {
   Deno.test({
     name: `probe proves ${name}`,
-    ignore: ignore || !await installed(name),
+    ignore: ignore || !await succeeds(name, ask),
   }, async () => {
     const port = nobody().split(":")[1]!;
     const words = args.map((word) => word === "PORT" ? port : word);

@@ -6,7 +6,13 @@
 
 import assert from "node:assert/strict";
 import { Client, text } from "../support/client.ts";
-import { PROC, PROGRAM, Program, programTest } from "../support/program.ts";
+import {
+  PROC,
+  PROGRAM,
+  Program,
+  programTest,
+  succeeds,
+} from "../support/program.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
 
@@ -37,23 +43,10 @@ const TERMINAL = [
   'exec 3>&2; exec script -qec "echo pid \\$\\$ >&3; exec $0 $* 2>&3 3>&-" /dev/null',
 ];
 
-const noTerminal = ignore || !await canRun("script", ["--version"]);
+const noTerminal = ignore || !await succeeds("script", "--version");
 
 if (!ignore && noTerminal) {
   console.log("Tests at a terminal are ignored: script(1) is not there.");
-}
-
-async function canRun(command: string, args: string[]): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(command, {
-      args,
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
 }
 
 programTest({

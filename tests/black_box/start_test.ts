@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { Client } from "../support/client.ts";
-import { freePort, until } from "../support/ports.ts";
+import { freePort } from "../support/ports.ts";
 import {
   EXECUTABLE,
   PROC,
@@ -15,6 +15,8 @@ import {
   Program,
   type ProgramOptions,
   programTest,
+  succeeds,
+  until,
 } from "../support/program.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
@@ -40,19 +42,7 @@ const TWO_ADDRESSES = [
 ];
 
 /** Whether we may give a program a table of hosts of its own. */
-const HOSTS = PROC && await mayUnshare();
-
-async function mayUnshare(): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command("unshare", {
-      args: ["--mount", "true"],
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
-}
+const HOSTS = PROC && await succeeds("unshare", "--mount", "true");
 
 if (PROC && !HOSTS) {
   console.log(

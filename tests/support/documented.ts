@@ -11,8 +11,8 @@
  */
 
 import assert from "node:assert/strict";
-import { freePort, until } from "./ports.ts";
-import { EXECUTABLE, Program } from "./program.ts";
+import { freePort } from "./ports.ts";
+import { EXECUTABLE, Program, succeeds, until } from "./program.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -175,16 +175,12 @@ function otherPorts(): (port: string) => string {
 }
 
 /** Whether a program can be started by its name. */
-export async function has(command: string): Promise<boolean> {
-  const { success } = await new Deno.Command("sh", {
+export function has(command: string): Promise<boolean> {
+  return succeeds(
+    "sh",
+    "-c",
     // Only OpenBSD's nc has the option that the documents use.
-    args: [
-      "-c",
-      `PATH="$PATH:/usr/sbin"; command -v "$0" && { [ "$0" != nc ] || nc -h 2>&1 | grep -q OpenBSD; }`,
-      command,
-    ],
-    stdout: "null",
-    stderr: "null",
-  }).output();
-  return success;
+    `PATH="$PATH:/usr/sbin"; command -v "$0" && { [ "$0" != nc ] || nc -h 2>&1 | grep -q OpenBSD; }`,
+    command,
+  );
 }

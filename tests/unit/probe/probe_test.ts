@@ -10,6 +10,7 @@ import {
   MisbehavingServer,
   MisbehavingSocket,
 } from "../../support/misbehaving_server.ts";
+import { nobody } from "../../support/ports.ts";
 import { NET } from "../../support/program.ts";
 
 const ignore = !NET;
@@ -36,12 +37,6 @@ async function probed(
 ): Promise<ProbeReport> {
   await using server = await MisbehavingServer.start(answer);
   return await probe(server.address, { connections: 1, ...options });
-}
-
-/** An address on which nobody listens. */
-function nobody(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `127.0.0.1:${listener.addr.port}`;
 }
 
 Deno.test({

@@ -11,7 +11,7 @@ import {
 } from "../../../lib/mod.ts";
 import { Client, connectAll, reset, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
-import { flood } from "../../support/flood.ts";
+import { Flood } from "../../support/flood.ts";
 import { NET, netTest, programTest } from "../../support/program.ts";
 import { ReplacedListen } from "../../support/replaced_listen.ts";
 
@@ -531,7 +531,7 @@ programTest(
     for (const client of clients) {
       assert.equal(await client.echo("in\n"), "in\n");
     }
-    using _flood = await flood({ port: other.addr.port, clients: 60 });
+    using _flood = await Flood.start(other.addr.port, 60);
     await Promise.all(clients.map((client) => client.send("tail\n")));
     const shutdown = one.shutdown();
     const tails = await Promise.all(

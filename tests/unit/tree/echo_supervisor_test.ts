@@ -16,6 +16,7 @@ import type { WorkerPlatform } from "../../../lib/tree/worker_pool.ts";
 import { Client, connectAll, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
 import { MortalWorkers } from "../../support/mortal_workers.ts";
+import { freePort } from "../../support/ports.ts";
 import {
   EXECUTABLE,
   netTest,
@@ -42,12 +43,6 @@ async function startOn(
 ): Promise<EchoSupervisor> {
   const settings = resolve({ ...DEFAULTS, ...options });
   return EchoSupervisor.startWith(EchoServer, settings, signal, platform);
-}
-
-/** A port that nobody listens on. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /**

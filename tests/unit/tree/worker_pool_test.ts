@@ -18,6 +18,7 @@ import { Supervisor } from "../../../lib/util/supervisor.ts";
 import { Client, connectAll } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
 import { MortalWorkers } from "../../support/mortal_workers.ts";
+import { freePort } from "../../support/ports.ts";
 import { PROGRAM, programTest } from "../../support/program.ts";
 
 /** Threads share a port on Linux only, and their code is read from a file. */
@@ -224,9 +225,7 @@ programTest({
   name: "superviseWorkers shares a port with no other program that starts too",
   ignore,
 }, async () => {
-  using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = free.addr;
-  free.close();
+  const port = freePort();
   const starts = await Promise.allSettled(
     [1, 2].map(() => start({}, { port, workers: 2 })),
   );
