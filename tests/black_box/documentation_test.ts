@@ -24,6 +24,7 @@ import {
 } from "../support/documented.ts";
 import { EVERY_EVENT } from "../support/every_event.ts";
 import { checkManifests } from "../support/manifest.ts";
+import { adminOf } from "../support/metrics.ts";
 import { freePort } from "../support/ports.ts";
 import {
   NO_TLS,
@@ -152,7 +153,7 @@ function asLogged(event: ServerEvent): { level: string; keys: string[] } {
 
 programTest("the README explains the keys of /connections", async () => {
   await using server = await Program.listening(["--admin", "0"]);
-  const [, admin] = await server.saw(/admin listening on (\S+)/);
+  const admin = await adminOf(server);
   using connection = await Deno.connect({
     hostname: "127.0.0.1",
     port: server.port,
@@ -402,9 +403,9 @@ programTest({
     ...["--listen", "tls://127.0.0.1:0?proxy=127.0.0.1"],
     ...["--admin", "127.0.0.1:0", "--greeting", "--verbose"],
   ]);
-  const [, fingerprint] = await server.saw(/SHA-256 (\w+)/);
-  const [, admin] = await server.saw(/admin listening on \S+:(\d+)/);
-  const [, tls] = await server.saw(/listening on tls:\S+:(\d+)/);
+  const [, fingerprint] = await server.saw(/SHA-256 (\w+)\n/);
+  const { port: admin } = new URL(await adminOf(server));
+  const [, tls] = await server.saw(/listening on tls:\S+:(\d+)\n/);
   const port = freePort();
   const file = await Deno.makeTempFile();
   try {

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { MisbehavingServer } from "../support/misbehaving_server.ts";
-import { nobody } from "../support/ports.ts";
+import { NO_NAME, nobody } from "../support/ports.ts";
 import {
   type Ended,
   GUARD,
@@ -102,7 +102,7 @@ Deno.test({
   const refused = await probe("-n", "1", nobody());
   assert.equal(refused.code, 1);
   assert.match(refused.stdout, /FAILED: no line came back: Connection refused/);
-  const unknown = await probe("-n", "1", "no.such.invalid:7");
+  const unknown = await probe("-n", "1", `${NO_NAME}:7`);
   assert.equal(unknown.code, 1);
   assert.equal(unknown.stdout, "");
   assert.match(unknown.stderr, /^echoserver: Cannot connect to [^\n]+\n$/);

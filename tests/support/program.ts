@@ -199,7 +199,7 @@ export class Program {
     const program = Program.spawn([...host, "--port", "0", ...args], options);
     try {
       const [, port] = await program.saw(
-        /(?<!admin )listening on \S+:(\d+)\n/,
+        /(?<!admin )listening on \S+:(\d+)["\n]/,
       );
       return Object.assign(program, { port: Number(port) });
     } catch (error) {
@@ -318,9 +318,13 @@ export class Program {
     });
   }
 
-  /** Sends a signal. */
+  /** Sends a signal, unless it has ended. */
   kill(signal: Deno.Signal = "SIGTERM"): void {
-    this.#child.kill(signal);
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended.
+    }
   }
 
   /** Waits until it has ended. */
@@ -335,11 +339,7 @@ export class Program {
 
   /** Ends it, if it runs, without grace. */
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
+    this.kill("SIGKILL");
     await this.#child.status;
     await this.#stderrEnd;
     await this.#stdout;

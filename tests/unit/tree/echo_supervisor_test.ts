@@ -675,6 +675,10 @@ programTest({
       return new Response(await Deno.readTextFile(file), { headers });
     },
   );
+  // A cache of its own: another day, another may serve on that port.
+  const cache = await Deno.makeTempDir();
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(cache, { recursive: true }));
   const host = `127.0.0.1:${files.addr.port}`;
   const permissions = ["--allow-net", `--allow-import=${host}`];
   const main = REMOTE(`http://${host}/lib/mod.ts`);
@@ -685,7 +689,7 @@ programTest({
     "--unstable-net",
     ...permissions,
     `data:application/typescript,${encodeURIComponent(main)}`,
-  ]);
+  ], { env: { DENO_DIR: cache } });
   const { code, stdout, stderr } = await program.ended();
   assert.deepEqual([code, stdout], [0, "one\n"], stderr);
 });
