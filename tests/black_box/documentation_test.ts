@@ -278,7 +278,13 @@ function anchorsOf(page: string): string[] {
 programTest(
   "every example in the documentation has the right types and works",
   async () => {
-    const files = ["README.md", ...await filesBelow("lib/", ".ts")];
+    const files: string[] = [];
+    let examples = 0;
+    for (const file of ["README.md", ...await filesBelow("lib/", ".ts")]) {
+      const count = await countExamples(file);
+      if (count > 0) files.push(file);
+      examples += count;
+    }
     const anyPort = import.meta.resolve("../support/any_port.ts");
     const { success, stdout, stderr } = await new Deno.Command(
       Deno.execPath(),
@@ -299,7 +305,7 @@ programTest(
     const said = new TextDecoder().decode(stdout);
     assert.ok(success, said + new TextDecoder().decode(stderr));
     const passed = Number(said.match(/ok \| (\d+) passed/)?.[1]);
-    assert.ok(passed >= await countExamples(files), said);
+    assert.ok(passed >= examples, said);
   },
 );
 
@@ -489,11 +495,7 @@ function keysOf(value: object): string[] {
   );
 }
 
-async function countExamples(files: string[]): Promise<number> {
-  let count = 0;
-  for (const file of files) {
-    const text = await read(file);
-    count += text.match(/^[ *]*```ts\b(?!.*\bignore\b)/gm)?.length ?? 0;
-  }
-  return count;
+async function countExamples(file: string): Promise<number> {
+  const examples = /^[ *]*```ts\b(?!.*\bignore\b)/gm;
+  return (await read(file)).match(examples)?.length ?? 0;
 }
