@@ -121,6 +121,11 @@ Deno.test({
   await first.closeWrite();
   assert.equal(await first.receive(), null);
   first.close();
+  // After its FIN the server closes it.
+  await Metrics.until(
+    program,
+    (metrics) => metrics.sum("connections_open") === 1,
+  );
   using third = await Client.connect(port);
   assert.equal(await third.echo("in\n"), "in\n");
   await assertRefused(port);

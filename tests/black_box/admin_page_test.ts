@@ -17,6 +17,9 @@ if (PROGRAM && !CHROMIUM) {
   );
 }
 
+/** Milliseconds without an update after which the page has lost touch. */
+const PATIENCE = 5000;
+
 /** A page that is open, and what its console says. */
 interface Opened {
   page: Page;
@@ -50,6 +53,7 @@ async function withPage(
   );
   await using browser = await startChromium();
   const page = await browser.newPage();
+  await page.clock.install();
   page.setDefaultTimeout(GUARD);
   const said: string[] = [];
   page.on("console", (message: ConsoleMessage) => said.push(message.text()));
@@ -78,12 +82,13 @@ test("shows numbers that live, without a word in the console", async (opened) =>
   assert.equal(await page.locator("#closed tr").count(), 6);
   assert.equal(await page.locator("#rejected tr").count(), 4);
   assert.equal(await page.locator("#busiest tr").count(), 10);
-  for (
-    const selector of ["#accepted", "#received-all", "#sent-all", "#about"]
-  ) {
-    const before = await page.locator(selector).textContent();
-    await page.locator(selector).filter({ hasNotText: before! }).waitFor();
-  }
+  await Promise.all(
+    ["#accepted", "#received-all", "#sent-all", "#about"]
+      .map(async (selector) => {
+        const before = await page.locator(selector).textContent();
+        await page.locator(selector).filter({ hasNotText: before! }).waitFor();
+      }),
+  );
   const line = await page.locator("#received-line").getAttribute("d");
   await page.locator(`#received-line:not([d="${line}"])`).waitFor({
     state: "attached",
@@ -96,6 +101,8 @@ test("says that the server drains", async ({ page, source, console }) => {
   source.draining = true;
   await shows(page, "#state", /^Draining$/);
   await shows(page, "#notice", /shutting down/);
+  // Seconds of its life.
+  for (let i = 0; i < 4; i++) await source.snapshot();
   await shows(page, "#nobody", /No connection is open/);
   assert.deepEqual(console, []);
 });
@@ -116,6 +123,7 @@ test("says that it has lost touch with a server that is silent", async (opened) 
   const { page, source } = opened;
   await shows(page, "#state", /^Ready$/);
   source.failure = new Error("busy");
+  await page.clock.fastForward(PATIENCE);
   await shows(page, "#state", /^Lost touch$/);
   source.failure = undefined;
   await shows(page, "#state", /^Ready$/);

@@ -13,15 +13,15 @@ import {
   resettable,
   text,
 } from "../support/client.ts";
-import { flood } from "../support/flood.ts";
+import { Flood } from "../support/flood.ts";
 import {
   type Ended,
-  GUARD,
   PROC,
   PROGRAM,
   Program,
   programTest,
   STUCK_WRITES,
+  until,
 } from "../support/program.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
@@ -81,18 +81,12 @@ async function accepted(program: Listening, count: number): Promise<Client[]> {
  * Waits until nobody listens: it takes a moment after the log line, in which
  * nobody who connects is served.
  */
-async function refused(port: number): Promise<void> {
-  const late = performance.now() + GUARD;
-  while (performance.now() < late) {
-    try {
-      using client = await Client.connect(port);
-      assert.equal(await client.receive(), null);
-    } catch (error) {
-      if (error instanceof Deno.errors.ConnectionRefused) return;
-      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
-    }
-  }
-  assert.fail("the server still listens");
+function refused(port: number): Promise<void> {
+  const connect = async () => {
+    using client = await Client.connect(port);
+    await client.receive();
+  };
+  return until(() => assert.rejects(connect, Deno.errors.ConnectionRefused));
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -348,7 +342,7 @@ programTest({
 }, async () => {
   await using program = await Program.listening();
   const clients = await accepted(program, 50);
-  using _flood = await flood({ port: program.port, clients: 60 });
+  using _flood = await Flood.start(program.port, 60);
   for (const client of clients) await client.send("tail\n");
   program.kill();
   for (const client of clients) {
@@ -551,7 +545,7 @@ programTest({
   assert.equal(await client!.receive(), null);
   await ended(program);
   const seconds = (performance.now() - start) / 1000;
-  assert.ok(seconds >= 1.98 && seconds < 5, `it ended after ${seconds} s`);
+  assert.ok(seconds >= 1.98, `it ended after ${seconds} s`);
   client!.close();
 });
 
@@ -565,7 +559,7 @@ programTest({
     "--shutdown-timeout",
     "86400",
   ]);
-  using _flood = await flood({ port: program.port, clients: 4 });
+  using _flood = await Flood.start(program.port, 4);
   program.kill();
   await ended(program);
 });
@@ -574,7 +568,10 @@ programTest({
   name: "bytes that come one by one after the signal put off nobody's FIN",
   ignore,
 }, async () => {
-  await using program = await Program.listening();
+  await using program = await Program.listening([
+    "--shutdown-timeout",
+    "86400",
+  ]);
   const clients = await accepted(program, 301);
   const silent = clients.pop()!;
   let over = false;
@@ -584,16 +581,12 @@ programTest({
   });
   program.kill();
   await program.saw(/draining 301 connections\b/);
-  let sent = 0;
-  for (const client of clients) {
-    if (over) break;
-    await client.send("x");
-    sent++;
+  for (let sent = 0; !over; sent++) {
+    await clients[sent % clients.length]!.send("x");
     // The pace of those who have been seen to do this.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   assert.equal(await seen, 0);
-  assert.ok(sent < 50, `${sent} of them had sent a byte before`);
   for (const client of [...clients, silent]) client.close();
   assert.equal((await program.ended()).code, 0);
 });

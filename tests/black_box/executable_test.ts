@@ -49,7 +49,7 @@ Deno.test({
     await Deno.copyFile(EXECUTABLE!, copy);
     const args = ["--host", "127.0.0.1", "--port", "0"];
     await using program = Program.other(copy, args);
-    const [, port] = await program.saw(/listening on \S+:(\d+)/);
+    const [, port] = await program.saw(/listening on \S+:(\d+)\n/);
     using client = await Client.connect(Number(port));
     assert.equal(await client.echo("hello\n"), "hello\n");
   },
@@ -111,10 +111,9 @@ Deno.test({
     );
     const ready = await program.sawTimes(
       listeners.length + 1,
-      /listening on .*/,
+      /listening on (.*)\n/,
     );
-    const addresses = ready.map(([line]) => line.split(" ").at(-1)!);
-    const [admin, ...served] = addresses;
+    const [admin, ...served] = ready.map(([, address]) => address!);
     for (const address of served) {
       const probe = ["probe", "-n", "20", "-c", "2", "--json", address];
       const greeted = address === served[0] ? ["--greeting"] : [];
@@ -141,10 +140,9 @@ Deno.test({
   name: "the executable reads PROXY headers",
   ignore,
   fn: async () => {
-    const listen = ["--listen", "tcp://127.0.0.1:0?proxy=127.0.0.1"];
-    await using program = Program.spawn(listen, { env: BARE });
-    const [, port] = await program.saw(/listening on \S+:(\d+)/);
-    using client = await Client.connect(Number(port));
+    const listen = ["tcp://127.0.0.1:0?proxy=127.0.0.1"];
+    await using program = await Program.listeningAt(listen, [], { env: BARE });
+    using client = await Client.to(program.addresses[0]!);
     await client.send("PROXY TCP4 192.0.2.7 192.0.2.1 7 7\r\nhello\n");
     assert.equal(await client.receiveText(6), "hello\n");
   },
@@ -156,7 +154,7 @@ Deno.test({
   fn: async () => {
     const listen = ["--listen", "tls://127.0.0.1:0"];
     await using program = Program.spawn(listen, { env: BARE });
-    const [, fingerprint] = await program.saw(/SHA-256 (\w+)/);
+    const [, fingerprint] = await program.saw(/SHA-256 (\w+)\n/);
     if (NO_TLS) {
       const { code, stderr } = await program.ended();
       assert.match(
@@ -166,7 +164,7 @@ Deno.test({
       assert.equal(code, 1);
       return;
     }
-    const [, address] = await program.saw(/listening on (tls:\S+)/);
+    const [, address] = await program.saw(/listening on (tls:\S+)\n/);
     const trusting = ["--fingerprint", fingerprint!];
     const { code } = await run(["probe", "-n", "20", ...trusting, address!]);
     assert.equal(code, 0);

@@ -8,7 +8,8 @@
 import assert from "node:assert/strict";
 import { certificateFiles } from "../support/certificate.ts";
 import { Client, netAddress, text } from "../support/client.ts";
-import { NO_TLS, PROGRAM, Program } from "../support/program.ts";
+import { freePort } from "../support/ports.ts";
+import { NO_TLS, PROGRAM, Program, succeeds } from "../support/program.ts";
 import { WITH_FILES } from "../support/transports.ts";
 
 /** Debian keeps it where only root's PATH leads. */
@@ -40,7 +41,9 @@ Deno.test({
       "bind :7\n": `bind 127.0.0.1:${port}\n`,
       "10.0.0.11:1050": `127.0.0.1:${one.port}`,
       "10.0.0.12:1050": `127.0.0.1:${two.port}`,
-      "inter 1s": "inter 50ms",
+      // A machine that is busy must not make a healthy server look ill.
+      "inter 1s": "inter 500ms",
+      "timeout connect 1s": "timeout connect 10s\n  timeout check 10s",
     });
     await using proxy = await Proxy.start(config, ["echo/one", "echo/two"]);
     await using clients = new AsyncDisposableStack();
@@ -99,14 +102,14 @@ global
 defaults
   mode tcp
   log global
-  timeout connect 1s
+  timeout connect 10s
+  timeout check 10s
   timeout client 1m
   timeout server 1m
   option tcp-check
   tcp-check send "are you there\\n"
   tcp-check expect string "are you there"
   option log-health-checks
-  # The time that a check may take, too.
   default-server check inter 500ms rise 1
 `;
 
@@ -259,21 +262,10 @@ function replaceAll(
   }, content);
 }
 
-/** HAProxy cannot pick a port by itself. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 async function firstThatRuns(
   ...commands: string[]
 ): Promise<string | undefined> {
   for (const command of commands) {
-    try {
-      await new Deno.Command(command, { args: ["-v"] }).output();
-      return command;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    if (await succeeds(command, "-v")) return command;
   }
 }

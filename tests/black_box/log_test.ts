@@ -6,8 +6,8 @@
 
 import assert from "node:assert/strict";
 import { Client, text } from "../support/client.ts";
-import { freePort, until } from "../support/ports.ts";
-import { PROGRAM, Program, programTest } from "../support/program.ts";
+import { freePort } from "../support/ports.ts";
+import { PROGRAM, Program, programTest, until } from "../support/program.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
 

@@ -6,14 +6,22 @@
 
 import assert from "node:assert/strict";
 import { Client, text } from "../support/client.ts";
-import { PROC, PROGRAM, Program, programTest } from "../support/program.ts";
+import {
+  GUARD,
+  PROC,
+  PROGRAM,
+  Program,
+  programTest,
+  succeeds,
+} from "../support/program.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
 
-/**
- * Milliseconds after which another signal is another wish, and some more.
- */
-const LATER = 700;
+/** Milliseconds after which another signal is another wish. */
+const WISH = 500;
+
+/** Some more. */
+const LATER = WISH + 200;
 
 type Listening = Program & { port: number };
 
@@ -28,6 +36,23 @@ async function midLine({ port }: Listening): Promise<Client> {
   return client;
 }
 
+/**
+ * Does what is about signals that come at once. On a machine that is so slow
+ * that they need not have been, it is tried again if it fails.
+ */
+async function atOnce(signals: () => Promise<void>): Promise<void> {
+  const late = performance.now() + GUARD;
+  for (;;) {
+    const start = performance.now();
+    try {
+      return await signals();
+    } catch (error) {
+      const now = performance.now();
+      if (now - start < WISH || now > late) throw error;
+    }
+  }
+}
+
 // A terminal
 
 /** Gives the program a terminal for its standard input and output. */
@@ -37,23 +62,10 @@ const TERMINAL = [
   'exec 3>&2; exec script -qec "echo pid \\$\\$ >&3; exec $0 $* 2>&3 3>&-" /dev/null',
 ];
 
-const noTerminal = ignore || !await canRun("script", ["--version"]);
+const noTerminal = ignore || !await succeeds("script", "--version");
 
 if (!ignore && noTerminal) {
   console.log("Tests at a terminal are ignored: script(1) is not there.");
-}
-
-async function canRun(command: string, args: string[]): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(command, {
-      args,
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
 }
 
 programTest({
@@ -64,7 +76,7 @@ programTest({
   // not come too early.
   for (let i = 0; i < 3; i++) {
     await using program = await Program.listening([], { under: TERMINAL });
-    const [, pid] = await program.saw(/pid (\d+)/);
+    const [, pid] = await program.saw(/pid (\d+)\n/);
     Deno.kill(Number(pid), "SIGHUP");
     const { code, stderr } = await program.ended();
     assert.equal(code, 0);
@@ -129,35 +141,37 @@ for (
   programTest({
     name: `${first} and ${second} at once are one wish, and lose no line`,
     ignore,
-  }, async () => {
-    await using program = await Program.listening(PATIENT);
-    using client = await midLine(program);
-    program.kill(first);
-    await program.saw(/draining 1 connections?\b/);
-    program.kill(second);
-    await client.send(" a line\n");
-    assert.equal(text(await client.receiveAll()), "half a line\n");
-    client.close();
-    assert.equal((await program.ended()).code, 0);
-  });
+  }, () =>
+    atOnce(async () => {
+      await using program = await Program.listening(PATIENT);
+      using client = await midLine(program);
+      program.kill(first);
+      await program.saw(/draining 1 connections?\b/);
+      program.kill(second);
+      await client.send(" a line\n");
+      assert.equal(text(await client.receiveAll()), "half a line\n");
+      client.close();
+      assert.equal((await program.ended()).code, 0);
+    }));
 }
 
 programTest({
   name: "a terminal that hangs up twice loses no line",
   ignore: noTerminal,
-}, async () => {
-  await using program = await Program.listening(PATIENT, { under: TERMINAL });
-  const [, pid] = await program.saw(/pid (\d+)/);
-  using client = await midLine(program);
-  Deno.kill(Number(pid), "SIGHUP");
-  Deno.kill(Number(pid), "SIGHUP");
-  await program.saw(/draining 1 connections?\b/);
-  Deno.kill(Number(pid), "SIGHUP");
-  await client.send("\n");
-  assert.equal(text(await client.receiveAll()), "half\n");
-  client.close();
-  assert.equal((await program.ended()).code, 0);
-});
+}, () =>
+  atOnce(async () => {
+    await using program = await Program.listening(PATIENT, { under: TERMINAL });
+    const [, pid] = await program.saw(/pid (\d+)\n/);
+    using client = await midLine(program);
+    Deno.kill(Number(pid), "SIGHUP");
+    Deno.kill(Number(pid), "SIGHUP");
+    await program.saw(/draining 1 connections?\b/);
+    Deno.kill(Number(pid), "SIGHUP");
+    await client.send("\n");
+    assert.equal(text(await client.receiveAll()), "half\n");
+    client.close();
+    assert.equal((await program.ended()).code, 0);
+  }));
 
 for (
   const [first, second, code] of [
@@ -207,10 +221,11 @@ programTest({
   name: "SIGUSR1 tells the state of a running server in one line",
   ignore,
 }, async () => {
-  await using program = await Program.listening();
+  await using program = await Program.listening(["--verbose"]);
   const gone = await Client.connect(program.port);
   assert.equal(await gone.echo("gone\n"), "gone\n");
   gone.close();
+  await program.saw(/ closed: 5 bytes in/);
   using client = await midLine(program);
   program.kill("SIGUSR1");
   await program.saw(
@@ -222,7 +237,7 @@ programTest({
   program.kill();
   const { code, stderr } = await program.ended();
   assert.equal(code, 0);
-  assert.equal(stderr.trimEnd().split("\n").length, 4, stderr);
+  assert.equal(stderr.match(/^\S+ info /gm)?.length, 4, stderr);
 });
 
 programTest({

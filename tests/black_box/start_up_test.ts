@@ -1,5 +1,5 @@
 /**
- * What a start without options costs.
+ * What a start without options loads, and what a probe does.
  *
  * @module
  */
@@ -19,28 +19,44 @@ Deno.test({
   name: "a start without options loads nothing that it does not use",
   ignore: !PROGRAM,
   fn: async () => {
-    const loaded = await loadedWith("lib/cli/run.ts");
-    for (
-      const unused of [
-        ...["lib/admin/", "lib/faults/", "lib/probe/"],
-        ...["lib/cli/help.ts", "lib/cli/pem.ts", "lib/net/certificate.ts"],
-        ...["lib/net/tls.ts", "lib/net/udp.ts", "lib/net/unix.ts"],
-        ...["lib/server/datagrams.ts", "lib/tree/worker", "node:"],
-        ...["lib/util/random.ts", "deno.json"],
-        // What serves connections is loaded behind the ready line.
-        ...["lib/connection/", "lib/lines/line_stream.ts"],
-        ...["lib/server/serving.ts", "lib/server/drain.ts"],
-      ]
-    ) {
-      const needless = loaded.filter((module) => module.startsWith(unused));
-      assert.deepEqual(needless, []);
-    }
+    const loaded = await loadedWith("lib/cli/run.ts", [
+      ...["lib/admin/", "lib/faults/", "lib/probe/"],
+      ...["lib/cli/help.ts", "lib/cli/pem.ts", "lib/net/certificate.ts"],
+      ...["lib/net/tls.ts", "lib/net/udp.ts", "lib/net/unix.ts"],
+      ...["lib/server/datagrams.ts", "lib/tree/worker", "node:"],
+      ...["lib/util/random.ts", "deno.json"],
+      // What serves connections is loaded behind the ready line.
+      ...["lib/connection/", "lib/lines/line_stream.ts"],
+      ...["lib/server/serving.ts", "lib/server/drain.ts"],
+    ]);
     assert.ok(loaded.includes("lib/server/server.ts"));
   },
 });
 
-/** A module, and all that are loaded with it. */
-async function loadedWith(path: string): Promise<string[]> {
+Deno.test({
+  name:
+    "a probe, which may be a health check, loads nothing that it does not use",
+  ignore: !PROGRAM,
+  fn: async () => {
+    const loaded = await loadedWith("lib/cli/probe.ts", [
+      ...["lib/admin/", "lib/connection/", "lib/faults/", "lib/server/"],
+      ...["lib/tree/", "lib/cli/help.ts", "lib/probe/tls_wire.ts", "node:"],
+      // What draws is loaded when there is something to draw.
+      ...["lib/probe/plot.ts", "lib/probe/text_report.ts"],
+      "lib/probe/progress_line.ts",
+    ]);
+    assert.ok(loaded.includes("lib/probe/runner.ts"));
+  },
+});
+
+/**
+ * A module, and all that are loaded with it: none whose path begins as one of
+ * those that are not used.
+ */
+async function loadedWith(
+  path: string,
+  unused: readonly string[],
+): Promise<string[]> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", ROOT + path],
   }).output();
@@ -54,5 +70,10 @@ async function loadedWith(path: string): Promise<string[]> {
       if (code && !isDynamic) loaded.add(code.specifier);
     }
   }
-  return [...loaded].map((specifier) => specifier.replace(ROOT, ""));
+  const paths = [...loaded].map((specifier) => specifier.replace(ROOT, ""));
+  assert.deepEqual(
+    paths.filter((path) => unused.some((start) => path.startsWith(start))),
+    [],
+  );
+  return paths;
 }

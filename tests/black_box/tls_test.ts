@@ -30,9 +30,6 @@ import { serveOver, WITH_FILES } from "../support/transports.ts";
 
 const ignore = NO_TLS;
 
-/** Milliseconds in which a client must have shaken hands. */
-const HANDSHAKE = 10_000;
-
 /** What a client that trusts anybody is shown of the server. */
 async function shown(address: string): Promise<tls.PeerCertificate> {
   const { hostname: host, port } = netAddress(address);
@@ -294,15 +291,15 @@ Deno.test({
     program,
     (metrics) => metrics.sum("connections_accepted_total") === 10,
   );
-  const start = performance.now();
   program.kill();
   for (const client of silent) {
     assert.equal((await client.receiveAll()).length, 0);
     client.close();
   }
-  assert.equal((await program.ended()).code, 0);
-  const took = performance.now() - start;
-  assert.ok(took < HANDSHAKE / 2, `ended after ${took} ms`);
+  const { code, stderr } = await program.ended();
+  assert.equal(code, 0);
+  // So it would say of those whose ten seconds are over.
+  assert.doesNotMatch(stderr, /rejected/);
 });
 
 Deno.test({
@@ -327,7 +324,6 @@ Deno.test({
   await client.receiveAll();
   const before = await program.usage();
 
-  const start = performance.now();
   const silent = await connectAll(netAddress(patient!).port, 100);
   const vague = await connectAll(netAddress(proxied!).port, 10);
   for (const client of vague) await client.send("PROXY ");
@@ -346,8 +342,6 @@ Deno.test({
     // At most an alert.
     await client.receiveAll();
   }
-  const took = performance.now() - start;
-  assert.ok(took < 1.5 * HANDSHAKE, `${took} ms`);
   // Nobody has closed at the other end.
   await program.fallsTo(before.descriptors + 1);
   for (const client of [...silent, ...vague, ...deaf]) client.close();

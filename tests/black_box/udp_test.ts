@@ -125,12 +125,13 @@ Deno.test({
   ignore,
 }, async () => {
   await using program = await serve();
+  // It is there before: else it could have the port of one that is gone.
+  using client = UdpClient.to(program.address);
   for (let i = 0; i < 50; i++) {
     // The system reports to the server that the port is closed.
-    using client = UdpClient.to(program.address);
-    await client.send("gone\n");
+    using gone = UdpClient.to(program.address);
+    await gone.send("gone\n");
   }
-  using client = UdpClient.to(program.address);
   assert.equal(await client.echo("still here"), "still here");
 });
 
@@ -164,10 +165,7 @@ Deno.test({
   program.kill();
   const { code, stderr } = await program.ended();
   assert.equal(code, 0);
-  assert.match(
-    stderr,
-    /stopped: 1 datagram in, 1 datagram out\n|1 datagram in/,
-  );
+  assert.match(stderr, /stopped: [^\n]*1 datagram in, 1 datagram out\n/);
 });
 
 Deno.test({

@@ -5,7 +5,7 @@
  */
 
 import net from "node:net";
-import { guard } from "./program.ts";
+import { inTime } from "./program.ts";
 import { CERTIFICATE } from "./certificate.ts";
 import { joined } from "./chunks.ts";
 
@@ -79,13 +79,11 @@ export class Client {
   /** Receives what there is; null after the server's FIN. */
   async receive(): Promise<Uint8Array | null> {
     const buffer = new Uint8Array(64 * 1024);
-    const late = guard("bytes from the server");
-    try {
-      const count = await Promise.race([this.#conn.read(buffer), late.promise]);
-      return count === null ? null : buffer.subarray(0, count);
-    } finally {
-      late.clear();
-    }
+    const count = await inTime(
+      "bytes from the server",
+      this.#conn.read(buffer),
+    );
+    return count === null ? null : buffer.subarray(0, count);
   }
 
   /** Receives so many bytes, or what came before a FIN, as text. */

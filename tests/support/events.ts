@@ -5,7 +5,7 @@
  */
 
 import type { ServerEvent } from "../../lib/mod.ts";
-import { guard } from "./program.ts";
+import { inTime } from "./program.ts";
 
 type Type = ServerEvent["type"];
 type EventOf<T extends Type> = Extract<ServerEvent, { type: T }>;
@@ -30,15 +30,11 @@ export class Events {
   }
 
   /** Waits until there are so many of a type, and gives the last of them. */
-  async saw<T extends Type>(type: T, count = 1): Promise<EventOf<T>> {
-    const late = guard(`${count} events of type ${type}`);
-    try {
-      while (this.of(type).length < count) {
-        await Promise.race([this.#news.promise, late.promise]);
-      }
+  saw<T extends Type>(type: T, count = 1): Promise<EventOf<T>> {
+    const seen = async () => {
+      while (this.of(type).length < count) await this.#news.promise;
       return this.of(type)[count - 1]!;
-    } finally {
-      late.clear();
-    }
+    };
+    return inTime(`${count} events of type ${type}`, seen());
   }
 }

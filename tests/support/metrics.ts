@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { GUARD, type Program } from "./program.ts";
+import { type Program, until } from "./program.ts";
 
 /** Where the program's admin server is, such as `http://127.0.0.1:9090`. */
 export async function adminOf(program: Program): Promise<string> {
@@ -46,16 +46,14 @@ export class Metrics {
   }
 
   /** Fetches them until they are as they should be. */
-  static async until(
+  static until(
     program: Program,
     isRight: (metrics: Metrics) => boolean,
   ): Promise<Metrics> {
-    const late = performance.now() + GUARD;
-    for (;;) {
+    return until(async () => {
       const metrics = await Metrics.of(program);
-      if (isRight(metrics)) return metrics;
-      if (performance.now() > late) assert.fail(metrics.text);
-    }
+      return isRight(metrics) ? metrics : assert.fail(metrics.text);
+    });
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 
 import type { Order, Report, WorkerSettings } from "../../lib/tree/messages.ts";
-import { guard } from "./program.ts";
+import { inTime } from "./program.ts";
 
 /** Threads that a tree starts its workers in. */
 export class MortalWorkers {
@@ -43,12 +43,11 @@ export class MortalWorkers {
   }
 
   /** Waits until so many have listened. */
-  async listened(count: number): Promise<void> {
-    const late = guard(`${count} workers to listen`);
-    while (this.#listening < count) {
-      await Promise.race([this.#news.promise, late.promise]);
-    }
-    late.clear();
+  listened(count: number): Promise<void> {
+    const heard = async () => {
+      while (this.#listening < count) await this.#news.promise;
+    };
+    return inTime(`${count} workers to listen`, heard());
   }
 
   #hear(index: number, report: Report): void {

@@ -1,10 +1,15 @@
 /**
- * Ports for programs that cannot say which one they got.
+ * Ports for programs that cannot say which one they got, and places where
+ * nobody is.
  *
  * @module
  */
 
-import { GUARD } from "./program.ts";
+/**
+ * A name that means no address, and that no resolver is asked for, which may
+ * take long: each part of a name has 63 characters at most.
+ */
+export const NO_NAME = `no.${"x".repeat(64)}.invalid`;
 
 /** A port of 127.0.0.1 that was free a moment ago. */
 export function freePort(): number {
@@ -12,14 +17,7 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
-/** Tries until it succeeds, or it is time to say why it does not. */
-export async function until<T>(attempt: () => Promise<T>): Promise<T> {
-  const late = performance.now() + GUARD;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (performance.now() > late) throw error;
-    }
-  }
+/** An address of 127.0.0.1 on which nobody listens. */
+export function nobody(): string {
+  return `127.0.0.1:${freePort()}`;
 }

@@ -199,7 +199,7 @@ export class Program {
     const program = Program.spawn([...host, "--port", "0", ...args], options);
     try {
       const [, port] = await program.saw(
-        /(?<!admin )listening on \S+:(\d+)/,
+        /(?<!admin )listening on \S+:(\d+)["\n]/,
       );
       return Object.assign(program, { port: Number(port) });
     } catch (error) {
@@ -258,26 +258,25 @@ export class Program {
    * Waits until standard error matches at least so many times, and gives all
    * matches.
    */
-  async sawTimes(count: number, pattern: RegExp): Promise<RegExpMatchArray[]> {
-    const late = guard(() =>
-      `stderr to match ${pattern}, ${count} times: ${this.#stderr}`
-    );
+  sawTimes(count: number, pattern: RegExp): Promise<RegExpMatchArray[]> {
     const all = new RegExp(pattern, pattern.flags + "g");
     const matches = () => [...this.#stderr.matchAll(all)];
-    try {
+    const seen = async () => {
       for (;;) {
         const found = matches();
         if (found.length >= count) return found;
-        await Promise.race([this.#news.promise, late.promise]);
+        await this.#news.promise;
         if (this.#news === ENDED && matches().length < count) {
           throw new Error(
             `ended, and stderr does not match ${pattern}: ${this.#stderr}`,
           );
         }
       }
-    } finally {
-      late.clear();
-    }
+    };
+    return inTime(
+      () => `stderr to match ${pattern}, ${count} times: ${this.#stderr}`,
+      seen(),
+    );
   }
 
   /** Closes our end of its standard error: what it writes from now on fails. */
@@ -309,44 +308,38 @@ export class Program {
   }
 
   /** Waits until it has no more descriptors open than so many. */
-  async fallsTo(descriptors: number): Promise<Usage> {
-    const late = performance.now() + GUARD;
-    for (;;) {
+  fallsTo(descriptors: number): Promise<Usage> {
+    return until(async () => {
       const usage = await this.usage();
       if (usage.descriptors <= descriptors) return usage;
-      if (performance.now() > late) {
-        throw new Error(
-          `${usage.descriptors} descriptors are open, not ${descriptors}`,
-        );
-      }
-    }
+      throw new Error(
+        `${usage.descriptors} descriptors are open, not ${descriptors}`,
+      );
+    });
   }
 
-  /** Sends a signal. */
+  /** Sends a signal, unless it has ended. */
   kill(signal: Deno.Signal = "SIGTERM"): void {
-    this.#child.kill(signal);
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // It has ended.
+    }
   }
 
   /** Waits until it has ended. */
   async ended(): Promise<Ended> {
-    const late = guard("the program to end");
-    try {
-      const status = await Promise.race([this.#child.status, late.promise]);
-      await this.#stderrEnd;
-      const { code, signal } = status;
-      return { code, signal, stdout: await this.#stdout, stderr: this.#stderr };
-    } finally {
-      late.clear();
-    }
+    const { code, signal } = await inTime(
+      () => `the program to end: ${this.#stderr}`,
+      this.#child.status,
+    );
+    await this.#stderrEnd;
+    return { code, signal, stdout: await this.#stdout, stderr: this.#stderr };
   }
 
   /** Ends it, if it runs, without grace. */
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
+    this.kill("SIGKILL");
     await this.#child.status;
     await this.#stderrEnd;
     await this.#stdout;
@@ -368,19 +361,51 @@ export class Program {
 const ENDED: PromiseWithResolvers<void> = Promise.withResolvers();
 ENDED.resolve();
 
-/** Rejects if what is waited for takes longer than {@linkcode GUARD}. */
-export function guard(
+/** Settles as `promise` does, but rejects after {@linkcode GUARD}. */
+export async function inTime<T>(
   what: string | (() => string),
-): { promise: Promise<never>; clear: () => void } {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => {
-      const missed = typeof what === "string" ? what : what();
-      reject(new Error(`waited too long for ${missed}`));
-    },
-    GUARD,
-  );
-  return { promise, clear: () => clearTimeout(timer) };
+  promise: Promise<T>,
+): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const missed = typeof what === "string" ? what : what();
+    late.reject(new Error(`waited too long for ${missed}`));
+  }, GUARD);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Tries until it succeeds, or it is time to say why it does not. */
+export async function until<T>(attempt: () => Promise<T>): Promise<T> {
+  const late = performance.now() + GUARD;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() > late) throw error;
+    }
+  }
+}
+
+/** Whether a command can be run, and succeeds. */
+export async function succeeds(
+  command: string,
+  ...args: string[]
+): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command(command, {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
 }
 
 /** Runs the program to its end. */

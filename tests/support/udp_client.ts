@@ -5,7 +5,7 @@
  */
 
 import { bytes, netAddress, text } from "./client.ts";
-import { guard } from "./program.ts";
+import { inTime } from "./program.ts";
 
 /** The largest datagram over IPv4, in bytes. */
 export const LARGEST = 65_507;
@@ -39,13 +39,11 @@ export class UdpClient {
 
   /** Receives one datagram. */
   async receive(): Promise<Uint8Array> {
-    const late = guard("a datagram from the server");
-    try {
-      const receiving = this.#socket.receive(new Uint8Array(LARGEST + 1));
-      return (await Promise.race([receiving, late.promise]))[0];
-    } finally {
-      late.clear();
-    }
+    const [datagram] = await inTime(
+      "a datagram from the server",
+      this.#socket.receive(new Uint8Array(LARGEST + 1)),
+    );
+    return datagram;
   }
 
   /**

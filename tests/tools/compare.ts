@@ -16,6 +16,7 @@
 
 import { parseArgs } from "node:util";
 import { probe } from "../../lib/mod.ts";
+import { freePort } from "../support/ports.ts";
 
 /** What is asked of a server. */
 interface Load {
@@ -195,11 +196,6 @@ async function start(
   }
   console.log(`${name}: does not start, left out`);
   return undefined;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  return listener.addr.port;
 }
 
 async function visitOf(

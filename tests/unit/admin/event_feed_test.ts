@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EventFeed } from "../../../lib/admin/event_feed.ts";
 import { text } from "../../support/client.ts";
-import { guard } from "../../support/program.ts";
+import { inTime } from "../../support/program.ts";
 
 /** Milliseconds: as fast as timers go. */
 const PERIOD = 1;
@@ -23,9 +23,7 @@ class Numbers {
     const check = () => this.made >= count && resolve();
     this.#waiting.add(check);
     check();
-    const late = guard(`${count} updates`);
-    await Promise.race([promise, late.promise]);
-    late.clear();
+    await inTime(`${count} updates`, promise);
     this.#waiting.delete(check);
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { AdminServer } from "../../../lib/admin/server.ts";
 import { Client, text } from "../../support/client.ts";
 import { FakeAdminSource } from "../../support/fake_admin_source.ts";
-import { GUARD, NET } from "../../support/program.ts";
+import { inTime, NET, until } from "../../support/program.ts";
 
 const MAX_OPEN = 64;
 
@@ -17,17 +17,16 @@ async function start(
   return Object.assign(server, { url: `http://127.0.0.1:${server.addr.port}` });
 }
 
-/** Milliseconds that something took. */
-async function timed(what: Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await what;
-  return performance.now() - start;
+/** Closes it, whatever is open. */
+function closed(server: AdminServer): Promise<void> {
+  return inTime("the admin server to close", server.close());
 }
 
 /** Sends what need not be HTTP, and gives the status line of the answer. */
 async function statusOf(port: number, request: string): Promise<string> {
   using client = await Client.connect(port);
-  await client.send(request);
+  // It may be answered, and closed, before all of it is sent.
+  await client.send(request).catch(() => {});
   let answer = "";
   while (!answer.includes("\r\n")) {
     const part = await client.receive();
@@ -204,13 +203,11 @@ test("keeps 64 requests open at most, and answers for its health beyond", async 
   assert.equal(await (await fetch(`${server.url}/livez`)).text(), "alive\n");
   await streams[0]!.body!.cancel();
   // Its place is free when the server has noticed.
-  const late = performance.now() + GUARD;
-  for (let free = false; !free;) {
+  await until(async () => {
     const { ok, body } = await fetch(`${server.url}/metrics`);
     await body!.cancel();
-    free = ok;
-    assert.ok(free || performance.now() < late);
-  }
+    assert.ok(ok);
+  });
   for (const { body } of streams.slice(1)) await body!.cancel();
 });
 
@@ -219,7 +216,7 @@ test("ends event streams as they should when it closes, at once", async () => {
   const { body } = await fetch(`${server.url}/events`);
   const reader = body!.getReader();
   await reader.read();
-  assert.ok(await timed(server.close()) < 1_000);
+  await closed(server);
   // A chunked body that is cut off would be an error.
   while (!(await reader.read()).done);
 });
@@ -237,7 +234,7 @@ test("closes though clients hold on to it, at once", async () => {
   using deaf = await Client.connect(port);
   await deaf.send(get("/events"));
   await deaf.receive();
-  assert.ok(await timed(server.close()) < 1_000);
+  await closed(server);
   for (const client of [silent, half, idle, deaf]) await client.receiveAll();
   await assert.rejects(Client.connect(port), Deno.errors.ConnectionRefused);
 });
@@ -271,7 +268,7 @@ test("closes though the server it asks does not answer, at once", async () => {
   const response = fetch(`${server.url}/metrics`);
   response.catch(() => {});
   await asked.promise;
-  assert.ok(await timed(server.close()) < 1_000);
+  await closed(server);
   await assert.rejects(response);
 });
 

@@ -8,6 +8,7 @@ import {
   type Table,
 } from "../../../lib/options/schema.ts";
 import { PROBE_OPTIONS } from "../../../lib/probe/options.ts";
+import { NO_NAME } from "../../support/ports.ts";
 import {
   EXECUTABLE,
   Program,
@@ -556,8 +557,8 @@ for (
       "Cannot listen on no!host:1050: the host is not a valid name",
     ],
     [
-      ["--host", "no.such.invalid"],
-      "Cannot listen on no.such.invalid:1050: the name does not resolve",
+      ["--host", NO_NAME],
+      `Cannot listen on ${NO_NAME}:1050: the name does not resolve`,
     ],
   ] as const
 ) {

@@ -9,24 +9,36 @@ import {
   changed,
   MisbehavingServer,
 } from "../../support/misbehaving_server.ts";
+import { NO_NAME } from "../../support/ports.ts";
 import { netTest } from "../../support/program.ts";
 
 /** Keeps what is written. */
 class Paper implements Screen {
   text = "";
   readonly #columns: number | undefined;
+  readonly #onWrite: () => void;
 
-  constructor(columns?: number) {
+  constructor(columns?: number, onWrite: () => void = () => {}) {
     this.#columns = columns;
+    this.#onWrite = onWrite;
   }
 
   write(text: string): void {
     this.text += text;
+    this.#onWrite();
   }
 
   columns(): number | undefined {
     return this.#columns;
   }
+}
+
+/** Runs the command at a terminal until it shows how it goes. */
+function ranUntilProgress(columns: number): ReturnType<typeof ran> {
+  const stop = new AbortController();
+  const stderr = new Paper(columns, () => stop.abort());
+  const options = { connections: 1, duration: 3600, rate: 100 };
+  return ran({ options, columns }, { stderr, signal: stop.signal });
 }
 
 /** Runs the command on a server that is right but for line `wrong`. */
@@ -36,13 +48,14 @@ async function ran(
     wrong?: number;
     noColor?: boolean;
   },
-  surroundings: ProbeSurroundings = {},
+  { stderr = new Paper(columns), ...surroundings }: ProbeSurroundings & {
+    stderr?: Paper;
+  } = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   await using server = await MisbehavingServer.start((line, number, peer) => {
     peer.send(number === wrong ? changed(line, 5) : line);
   });
   const stdout = new Paper(columns);
-  const stderr = new Paper(columns);
   const code = await probeCommand({
     name: "probe",
     address: server.address,
@@ -67,9 +80,8 @@ netTest(
 netTest(
   "probeCommand shows progress on a terminal, and takes it away",
   async () => {
-    const options = { connections: 1, duration: 0.5, rate: 100 };
-    const { stdout, stderr } = await ran({ options, columns: 80 });
-    assert.match(stderr, /^\r +[0-9.]+\/s {2}p50 .* 1 s left/);
+    const { stdout, stderr } = await ranUntilProgress(80);
+    assert.match(stderr, /^\r +[0-9.]+\/s {2}p50 .* 3600 s left/);
     assert(stderr.endsWith("\r\x1b[K"));
     assert(!stderr.includes("\n"));
     assert(stdout.includes("\x1b[32m✔ OK"));
@@ -149,14 +161,13 @@ netTest(
 );
 
 netTest("probeCommand takes 0 columns for a terminal of 80", async () => {
-  const options = { connections: 1, duration: 0.3, rate: 100 };
-  const { stdout, stderr } = await ran({ options, columns: 0 });
+  const { stdout, stderr } = await ranUntilProgress(0);
   assert.match(stdout, /^.{60,}$/m);
-  assert.match(stderr, /p50 .* p99 .* 1 s left/);
+  assert.match(stderr, /p50 .* p99 .* 3600 s left/);
 });
 
 netTest("probeCommand says in one line what cannot be", async () => {
-  const { code, stdout, stderr } = await ran({ address: "no.such.invalid:7" });
+  const { code, stdout, stderr } = await ran({ address: `${NO_NAME}:7` });
   assert.equal(code, 1);
   assert.equal(stdout, "");
   assert.match(stderr, /^echoserver: Cannot connect to [^\n]+\n$/);

@@ -9,7 +9,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { chunks, joined } from "../../support/chunks.ts";
-import { guard, NET, PROC, PROGRAM } from "../../support/program.ts";
+import { inTime, NET, PROC, PROGRAM, succeeds } from "../../support/program.ts";
 
 const HOST = "127.0.0.1";
 const NOTHING = new Uint8Array(0);
@@ -25,18 +25,9 @@ const CLOSED = /^(Interrupted|BadResource)/;
 
 const pair = makeCertificate([]);
 
-const OPENSSL = PROGRAM && await hasOpenssl();
+const OPENSSL = PROGRAM && await succeeds("openssl", "version");
 if (PROGRAM && !OPENSSL) {
   console.log("Tests against openssl are ignored: it is not installed.");
-}
-
-async function hasOpenssl(): Promise<boolean> {
-  try {
-    const command = new Deno.Command("openssl", { args: ["version"] });
-    return (await command.output()).success;
-  } catch {
-    return false;
-  }
 }
 
 /** A listener, and what its tests do with it. */
@@ -162,14 +153,7 @@ function collectGarbage(): void {
 }
 
 async function fallsTo(count: number): Promise<void> {
-  const late = guard(`${count} descriptors`);
-  try {
-    while (await descriptors() > count) {
-      await Promise.race([turn(), late.promise]);
-    }
-  } finally {
-    late.clear();
-  }
+  while (await descriptors() > count) await turn();
 }
 
 /** A TCP client of Node, which can reset its connection. */
@@ -241,12 +225,7 @@ function tlsTest(
     ignore,
     async fn() {
       using listening = new Listening(alpn);
-      const late = guard("the test to end");
-      try {
-        await Promise.race([fn(listening), late.promise]);
-      } finally {
-        late.clear();
-      }
+      await inTime("the test to end", Promise.resolve(fn(listening)));
     },
   });
 }

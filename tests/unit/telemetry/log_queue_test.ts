@@ -6,7 +6,10 @@ import {
   queuedLogger,
   type WriteBytes,
 } from "../../../lib/telemetry/log_queue.ts";
-import { EXECUTABLE, guard, programTest } from "../../support/program.ts";
+import { EXECUTABLE, inTime, programTest } from "../../support/program.ts";
+
+/** Milliseconds: longer than any of this takes, on any machine. */
+const LONG = 86_400_000;
 
 /** A sink that takes nothing unless it is told to. */
 class Sink {
@@ -74,7 +77,7 @@ Deno.test("LogQueue writes all lines in order, whatever a write takes", () =>
           onDropped: () => assert.fail(),
         });
         lines.forEach(queue.write);
-        await queue.flush(1000);
+        await queue.flush(LONG);
         const written = await new Blob(parts as BlobPart[]).arrayBuffer();
         assert.deepEqual(
           new Uint8Array(written),
@@ -93,7 +96,7 @@ Deno.test("LogQueue puts many lines in one write, but no more than a pipe takes 
     (_, i) => `line ${i} ${"é".repeat(30)}`,
   );
   lines.forEach(queue.write);
-  await queue.flush(1000);
+  await queue.flush(LONG);
   assert.equal(sink.taken, lines.map((line) => `${line}\n`).join(""));
   assert.ok(sink.asked.length < 10, `${sink.asked.length} writes`);
   assert.ok(Math.max(...sink.asked) <= 4096);
@@ -104,7 +107,7 @@ Deno.test("LogQueue writes a line that is longer than a batch", async () => {
   const { queue } = queueTo(sink);
   const long = "x".repeat(10_000);
   for (const line of ["one", long, "two"]) queue.write(line);
-  await queue.flush(1000);
+  await queue.flush(LONG);
   assert.equal(sink.taken, `one\n${long}\ntwo\n`);
 });
 
@@ -116,11 +119,11 @@ Deno.test("LogQueue drops what does not fit, and tells how much once it flows ag
   queue.write("");
   assert.deepEqual(dropped, []);
   sink.open();
-  await queue.flush(1000);
+  await queue.flush(LONG);
   assert.deepEqual(dropped, [16]);
   assert.equal(sink.taken, "ten chars.\n".repeat(10) + "16 dropped\n");
   queue.write("on");
-  await queue.flush(1000);
+  await queue.flush(LONG);
   assert.ok(sink.taken.endsWith("16 dropped\non\n"));
 });
 
@@ -131,7 +134,7 @@ Deno.test("LogQueue drops each episode's lines as one, not one for each line tha
     for (let j = 0; j < 20; j++) queue.write("x".repeat(1000));
     await turn();
   }
-  await queue.flush(1000);
+  await queue.flush(LONG);
   const written = sink.taken.match(/^x{1000}$/gm)!.length;
   assert.equal(written + dropped.reduce((sum, lines) => sum + lines), 4000);
   assert.ok(dropped.length < written / 10, `${dropped.length} for ${written}`);
@@ -144,11 +147,11 @@ Deno.test("LogQueue survives a sink that fails, and tells what that cost", async
   for (let i = 0; i < 3; i++) {
     queue.write(`lost ${i}`);
     queue.write(`lost too ${i}`);
-    await queue.flush(1000);
+    await queue.flush(LONG);
   }
   assert.deepEqual([sink.taken, dropped], ["", []]);
   queue.write("on");
-  await queue.flush(1000);
+  await queue.flush(LONG);
   assert.deepEqual(dropped, [6]);
   assert.equal(sink.taken, "on\n6 dropped\n");
 });
@@ -166,11 +169,11 @@ Deno.test("LogQueue cuts no line when the sink fails in the middle of one", asyn
     onDropped: (lines) => dropped.push(lines),
   });
   for (const line of ["one", "two", "three"]) queue.write(line);
-  await queue.flush(1000);
+  await queue.flush(LONG);
   queue.write("lost");
-  await queue.flush(1000);
+  await queue.flush(LONG);
   queue.write("four");
-  await queue.flush(1000);
+  await queue.flush(LONG);
   assert.equal(sink.taken, "one\ntwo\nfour\n");
   assert.deepEqual(dropped, [2]);
 });
@@ -181,19 +184,19 @@ Deno.test("LogQueue tries again when the sink cannot take anything at present", 
   sink.fail(new Deno.errors.WouldBlock(), new Deno.errors.WouldBlock());
   queue.write("one");
   queue.write("two");
-  await queue.flush(1000);
+  await queue.flush(LONG);
   assert.deepEqual([sink.taken, dropped], ["one\ntwo\n", []]);
 });
 
 Deno.test("LogQueue waits for a sink that takes nothing no longer than it may", async () => {
   const sink = new Sink(false);
   const { queue } = queueTo(sink);
-  await queue.flush(10_000);
+  await queue.flush(LONG);
   queue.write("one");
   await queue.flush(5);
   assert.equal(sink.taken, "");
   sink.open();
-  await queue.flush(10_000);
+  await queue.flush(LONG);
   assert.equal(sink.taken, "one\n");
 });
 
@@ -203,7 +206,7 @@ Deno.test("queuedLogger tells of dropped lines in the format of the others", asy
   const reason = "x".repeat(10_000);
   for (let i = 0; i < 200; i++) log.onEvent({ type: "failure", reason });
   sink.open();
-  await log.flush(10_000);
+  await log.flush(LONG);
   const lines = sink.taken.trimEnd().split("\n").map((line) =>
     JSON.parse(line)
   );
@@ -254,16 +257,14 @@ programTest({
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const late = guard("the program to end");
   try {
     const stdout = new Response(child.stdout).text();
-    const { code } = await Promise.race([child.status, late.promise]);
+    const { code } = await inTime("the program to end", child.status);
     const [served, flushed] = (await stdout).split("\n");
     assert.deepEqual([code, served], [0, "served"]);
     const milliseconds = Number(flushed?.replace("flushed ", ""));
-    assert.ok(milliseconds > 900 && milliseconds < 5000, flushed);
+    assert.ok(milliseconds > 900, flushed);
   } finally {
-    late.clear();
     await child.stderr.cancel();
   }
 });

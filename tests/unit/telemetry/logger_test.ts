@@ -7,7 +7,8 @@ import {
   type ServerEvent,
 } from "../../../lib/mod.ts";
 import { Client } from "../../support/client.ts";
-import { Program, programTest, run } from "../../support/program.ts";
+import { freePort } from "../../support/ports.ts";
+import { Program, programTest, run, until } from "../../support/program.ts";
 
 const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 5);
 const TIME = "2026-01-02T12:00:00.005Z";
@@ -469,7 +470,8 @@ programTest(
       ["--quiet", "--host", "127.0.0.1", "--port", `${port}`],
     );
     {
-      using client = await connectWhenReady(port);
+      // It does not say when it is ready.
+      using client = await until(() => Client.connect(port));
       assert.equal(await client.echo("one\n"), "one\n");
     }
     program.kill();
@@ -482,20 +484,3 @@ programTest("echoserver --quiet still says why it cannot start", async () => {
   const { stderr } = await run(["--quiet", "--host", "192.0.2.1"]);
   assert.match(stderr, /^\S+ error Cannot listen on 192\.0\.2\.1:1050: /);
 });
-
-/** A port that nobody listens on. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-/** Connects as soon as somebody listens: a quiet program does not say when. */
-async function connectWhenReady(port: number): Promise<Client> {
-  for (;;) {
-    try {
-      return await Client.connect(port);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
-    }
-  }
-}

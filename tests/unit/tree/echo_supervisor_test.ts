@@ -16,6 +16,7 @@ import type { WorkerPlatform } from "../../../lib/tree/worker_pool.ts";
 import { Client, connectAll, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
 import { MortalWorkers } from "../../support/mortal_workers.ts";
+import { freePort } from "../../support/ports.ts";
 import {
   EXECUTABLE,
   netTest,
@@ -42,12 +43,6 @@ async function startOn(
 ): Promise<EchoSupervisor> {
   const settings = resolve({ ...DEFAULTS, ...options });
   return EchoSupervisor.startWith(EchoServer, settings, signal, platform);
-}
-
-/** A port that nobody listens on. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /**
@@ -680,6 +675,10 @@ programTest({
       return new Response(await Deno.readTextFile(file), { headers });
     },
   );
+  // A cache of its own: another day, another may serve on that port.
+  const cache = await Deno.makeTempDir();
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(cache, { recursive: true }));
   const host = `127.0.0.1:${files.addr.port}`;
   const permissions = ["--allow-net", `--allow-import=${host}`];
   const main = REMOTE(`http://${host}/lib/mod.ts`);
@@ -690,7 +689,7 @@ programTest({
     "--unstable-net",
     ...permissions,
     `data:application/typescript,${encodeURIComponent(main)}`,
-  ]);
+  ], { env: { DENO_DIR: cache } });
   const { code, stdout, stderr } = await program.ended();
   assert.deepEqual([code, stdout], [0, "one\n"], stderr);
 });
