@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { Client, reset, text } from "../support/client.ts";
+import { Client, midLine, reset, text } from "../support/client.ts";
 import { adminOf, fetchText, Metrics } from "../support/metrics.ts";
 import { PROGRAM, Program, run, succeeds } from "../support/program.ts";
 
@@ -32,14 +32,6 @@ async function statusOf(url: string, method = "GET"): Promise<number> {
   const response = await fetch(url, { method });
   await response.body?.cancel();
   return response.status;
-}
-
-/** A client of which the server holds part of a line. */
-async function midLine(program: Listening): Promise<Client> {
-  const client = await Client.connect(program.port);
-  await client.send("whole\nhalf");
-  assert.equal(await client.receiveText(6), "whole\n");
-  return client;
 }
 
 Deno.test({

@@ -23,6 +23,7 @@ import {
   sectionsOf,
 } from "../support/documented.ts";
 import { EVERY_EVENT } from "../support/every_event.ts";
+import { HAPROXY, Haproxy } from "../support/haproxy.ts";
 import { checkManifests } from "../support/manifest.ts";
 import { adminOf } from "../support/metrics.ts";
 import { freePort } from "../support/ports.ts";
@@ -33,6 +34,7 @@ import {
   programTest,
   run,
 } from "../support/program.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 const root = new URL("../..", import.meta.url);
 
@@ -403,7 +405,7 @@ programTest("the arguments in DEPLOYMENT's manifest are right", async () => {
 
 programTest({
   name: "HAProxy passes TLS on with the client's address, as DEPLOYMENT says",
-  ignore: NO_TLS || !await has("haproxy"),
+  ignore: NO_TLS || !HAPROXY,
 }, async () => {
   await using server = Program.spawn([
     ...["--listen", "tls://127.0.0.1:0?proxy=127.0.0.1"],
@@ -413,30 +415,20 @@ programTest({
   const { port: admin } = new URL(await adminOf(server));
   const [, tls] = await server.saw(/listening on tls:\S+:(\d+)\n/);
   const port = freePort();
-  const file = await Deno.makeTempFile();
-  try {
-    const config = haproxySection(await read(".github/DEPLOYMENT.md"))
-      .replace("bind :1051", `bind 127.0.0.1:${port}`)
-      .replace("port 9090", `port ${admin}`)
-      .replaceAll(/10\.0\.0\.1[12]:1051/g, `127.0.0.1:${tls}`);
-    await Deno.writeTextFile(file, config);
-    await using haproxy = Program.other("sh", [
-      "-c",
-      `PATH="$PATH:/usr/sbin"; exec haproxy -db -f "$0"`,
-      file,
-    ]);
-    await accepting(port);
-    const report = await probe(`tls://127.0.0.1:${port}`, {
-      count: 20,
-      connections: 2,
-      fingerprint: fingerprint!,
-      greeting: true,
-    });
-    assert.ok(report.ok, `${report.first_error}\n${haproxy.stderr}`);
-    await server.saw(/127\.0\.0\.1:\d+ \(via 127\.0\.0\.1:\d+\) closed/);
-  } finally {
-    await Deno.remove(file);
-  }
+  const config = haproxySection(await read(".github/DEPLOYMENT.md"))
+    .replace("bind :1051", `bind 127.0.0.1:${port}`)
+    .replace("port 9090", `port ${admin}`)
+    .replaceAll(/10\.0\.0\.1[12]:1051/g, `127.0.0.1:${tls}`);
+  await using haproxy = await Haproxy.start(config);
+  await accepting(port);
+  const report = await probe(`tls://127.0.0.1:${port}`, {
+    count: 20,
+    connections: 2,
+    fingerprint: fingerprint!,
+    greeting: true,
+  });
+  assert.ok(report.ok, `${report.first_error}\n${haproxy.log.stderr}`);
+  await server.saw(/127\.0\.0\.1:\d+ \(via 127\.0\.0\.1:\d+\) closed/);
 });
 
 /** The section for TLS, behind what it has in common with the first one. */
@@ -466,23 +458,20 @@ async function checkedBy(
     console.log(`"${name}" is ignored: ${command} is not installed.`);
   }
   programTest({ name, ignore: !installed }, async () => {
-    const cwd = await Deno.makeTempDir();
-    try {
-      const page = await read(".github/DEPLOYMENT.md");
-      for (const [file, text] of Object.entries(files(page))) {
-        await Deno.writeTextFile(`${cwd}/${file}`, text);
-      }
-      const { success, stdout, stderr } = await new Deno.Command(command, {
-        args,
-        cwd,
-      }).output();
-      const said = [stdout, stderr]
-        .map((bytes) => new TextDecoder().decode(bytes)).join("");
-      assert.ok(success, said);
-      assert.doesNotMatch(said, /echoserver\.service:\d+|warning/i);
-    } finally {
-      await Deno.remove(cwd, { recursive: true });
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    const page = await read(".github/DEPLOYMENT.md");
+    for (const [file, text] of Object.entries(files(page))) {
+      await Deno.writeTextFile(`${cwd}/${file}`, text);
     }
+    const { success, stdout, stderr } = await new Deno.Command(command, {
+      args,
+      cwd,
+    }).output();
+    const said = [stdout, stderr]
+      .map((bytes) => new TextDecoder().decode(bytes)).join("");
+    assert.ok(success, said);
+    assert.doesNotMatch(said, /echoserver\.service:\d+|warning/i);
   });
 }
 

@@ -16,6 +16,7 @@ import {
   Program,
   run,
 } from "../support/program.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 import deno from "../../deno.json" with { type: "json" };
 
 const WINDOWS = Deno.build.os === "windows";
@@ -236,14 +237,4 @@ Deno.test({
 
 function readme(): Promise<string> {
   return Deno.readTextFile(new URL("../../README.md", import.meta.url));
-}
-
-async function temporaryDirectory(): Promise<
-  { path: string } & AsyncDisposable
-> {
-  const path = await Deno.makeTempDir();
-  return {
-    path,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
 }

@@ -8,13 +8,10 @@
 import assert from "node:assert/strict";
 import { certificateFiles } from "../support/certificate.ts";
 import { Client, netAddress, text } from "../support/client.ts";
+import { HAPROXY, Haproxy } from "../support/haproxy.ts";
 import { freePort } from "../support/ports.ts";
-import { NO_TLS, PROGRAM, Program, succeeds } from "../support/program.ts";
+import { NO_TLS, PROGRAM, Program } from "../support/program.ts";
 import { WITH_FILES } from "../support/transports.ts";
-
-/** Debian keeps it where only root's PATH leads. */
-const HAPROXY = PROGRAM &&
-  await firstThatRuns("haproxy", "/usr/sbin/haproxy");
 
 if (PROGRAM && !HAPROXY) {
   console.log(
@@ -45,7 +42,8 @@ Deno.test({
       "inter 1s": "inter 500ms",
       "timeout connect 1s": "timeout connect 10s\n  timeout check 10s",
     });
-    await using proxy = await Proxy.start(config, ["echo/one", "echo/two"]);
+    await using proxy = await Haproxy.start(config);
+    await proxy.checked("echo/one", "echo/two");
     await using clients = new AsyncDisposableStack();
 
     const writers: Client[] = [];
@@ -145,8 +143,8 @@ Deno.test({
     sections.map(({ name, port, server }) =>
       `listen ${name}\n  bind 127.0.0.1:${port}\n  server echo ${server}\n`
     ).join("");
-  const checked = sections.map(({ name }) => `${name}/echo`);
-  await using _proxy = await Proxy.start(config, checked);
+  await using proxy = await Haproxy.start(config);
+  await proxy.checked(...sections.map(({ name }) => `${name}/echo`));
 
   for (const { port, sees } of sections) {
     using client = await Client.connect(port);
@@ -211,38 +209,6 @@ class Talker {
   }
 }
 
-/** HAProxy, and the directory of its configuration. */
-class Proxy {
-  /** Its process, and with it what it logs. */
-  readonly log: Program;
-
-  readonly #end: AsyncDisposableStack;
-
-  private constructor(log: Program, end: AsyncDisposableStack) {
-    this.log = log;
-    this.#end = end;
-  }
-
-  /** Starts it, and waits until health checks of these servers have succeeded. */
-  static async start(config: string, checked: string[]): Promise<Proxy> {
-    await using end = new AsyncDisposableStack();
-    const directory = await Deno.makeTempDir();
-    end.defer(() => Deno.remove(directory, { recursive: true }));
-    const file = `${directory}/haproxy.cfg`;
-    await Deno.writeTextFile(file, config);
-    const log = end.use(Program.other(HAPROXY as string, ["-db", "-f", file]));
-    for (const server of checked) {
-      await log.saw(RegExp(`check for server ${server} succeeded`));
-    }
-    return new Proxy(log, end.move());
-  }
-
-  /** Ends it, and removes what it was configured with. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#end.disposeAsync();
-  }
-}
-
 /** The configuration that the documentation gives. */
 async function documented(): Promise<string> {
   const page = new URL("../../.github/DEPLOYMENT.md", import.meta.url);
@@ -260,12 +226,4 @@ function replaceAll(
     assert(text.includes(from), `nothing to replace: ${from}`);
     return text.replaceAll(from, to);
   }, content);
-}
-
-async function firstThatRuns(
-  ...commands: string[]
-): Promise<string | undefined> {
-  for (const command of commands) {
-    if (await succeeds(command, "-v")) return command;
-  }
 }

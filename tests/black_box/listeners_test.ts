@@ -27,7 +27,8 @@ const ignore = !PROGRAM;
 const LINUX = Deno.build.os === "linux";
 
 /** Whether `localhost` means both 127.0.0.1 and ::1 here. */
-const BOTH_FAMILIES = IPV6 && (await lookup("localhost", { all: true }))
+const BOTH_FAMILIES = PROGRAM && IPV6 &&
+  (await lookup("localhost", { all: true }))
       .map(({ address }) => address).sort().join() === "127.0.0.1,::1";
 
 if (PROGRAM && !BOTH_FAMILIES) {

@@ -5,9 +5,13 @@
  */
 
 import assert from "node:assert/strict";
-import { Client, text } from "../support/client.ts";
+import { Client, midLine, text } from "../support/client.ts";
 import { freePort } from "../support/ports.ts";
 import { PROGRAM, Program, programTest, until } from "../support/program.ts";
+import {
+  type TemporaryDirectory,
+  temporaryDirectory,
+} from "../support/temporary.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
 
@@ -29,14 +33,11 @@ function redirected(port: number, redirection: string): Program {
 }
 
 /** A pipe with a name. */
-async function fifo(): Promise<{ path: string } & AsyncDisposable> {
-  const directory = await Deno.makeTempDir();
-  const path = `${directory}/log`;
+async function fifo(): Promise<TemporaryDirectory> {
+  const directory = await temporaryDirectory();
+  const path = `${directory.path}/log`;
   await new Deno.Command("mkfifo", { args: [path] }).output();
-  return {
-    path,
-    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
-  };
+  return { ...directory, path };
 }
 
 /** Each end of a connection is a line of the log. */
@@ -55,9 +56,7 @@ programTest({
   const port = freePort();
   await using program = redirected(port, `exec 2<>'${pipe.path}'`);
   await serves(port, FILL_PIPE);
-  using client = await Client.connect(port);
-  await client.send("whole\nhalf");
-  assert.equal(await client.receiveText(6), "whole\n");
+  using client = await midLine({ port });
   program.kill();
   await client.send("\n");
   assert.equal(text(await client.receiveAll()), "half\n");
@@ -96,9 +95,7 @@ programTest({
   await using program = await Program.listening(["--verbose"]);
   await program.closeStderr();
   await serves(program.port, 100);
-  using client = await Client.connect(program.port);
-  await client.send("whole\nhalf");
-  assert.equal(await client.receiveText(6), "whole\n");
+  using client = await midLine(program);
   program.kill();
   await client.send("\n");
   assert.equal(text(await client.receiveAll()), "half\n");

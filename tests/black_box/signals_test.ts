@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { Client, text } from "../support/client.ts";
+import { Client, midLine, text } from "../support/client.ts";
 import {
   GUARD,
   PROC,
@@ -23,18 +23,8 @@ const WISH = 500;
 /** Some more. */
 const LATER = WISH + 200;
 
-type Listening = Program & { port: number };
-
 /** Ends no connection before its line does. */
 const PATIENT = ["--shutdown-timeout", "86400"];
-
-/** A client of which the server holds part of a line. */
-async function midLine({ port }: Listening): Promise<Client> {
-  const client = await Client.connect(port);
-  await client.send("whole\nhalf");
-  assert.equal(await client.receiveText(6), "whole\n");
-  return client;
-}
 
 /**
  * Does what is about signals that come at once. On a machine that is so slow

@@ -13,6 +13,7 @@ import {
   Program,
   run,
 } from "../support/program.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 import { abstractName, WITH_FILES } from "../support/transports.ts";
 
 const ignore = !PROGRAM || Deno.build.os === "windows";
@@ -26,12 +27,8 @@ function inDirectory(
   fn: (directory: string) => Promise<void>,
 ): () => Promise<void> {
   return async () => {
-    const directory = await Deno.makeTempDir();
-    try {
-      await fn(directory);
-    } finally {
-      await Deno.remove(directory, { recursive: true });
-    }
+    await using directory = await temporaryDirectory();
+    await fn(directory.path);
   };
 }
 

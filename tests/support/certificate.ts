@@ -5,6 +5,8 @@
  * @module
  */
 
+import { temporaryDirectory } from "./temporary.ts";
+
 /** The certificate, self-signed, for a hundred years. */
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBmDCCAT6gAwIBAgIUEVbWHy5/KcahsZASRUuBrd0L1EYwCgYIKoZIzj0EAwIw
@@ -35,13 +37,14 @@ export interface CertificateFiles extends AsyncDisposable {
 
 /** Writes both into files, in a directory that goes with what is returned. */
 export async function certificateFiles(): Promise<CertificateFiles> {
-  const directory = await Deno.makeTempDir();
+  const made = await temporaryDirectory();
+  const directory = made.path;
   const [cert, key] = [`${directory}/cert.pem`, `${directory}/key.pem`];
   await Deno.writeTextFile(cert, CERTIFICATE + "\n");
   await Deno.writeTextFile(key, KEY + "\n");
   return {
     directory,
     options: ["--tls-cert", cert, "--tls-key", key],
-    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+    [Symbol.asyncDispose]: () => made[Symbol.asyncDispose](),
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import net from "node:net";
 import { inTime } from "./program.ts";
 import { CERTIFICATE } from "./certificate.ts";
@@ -129,6 +130,17 @@ export class Client {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/**
+ * Connects a client of which the server holds part of a line, "half", as it
+ * surely does once the line before has come back.
+ */
+export async function midLine({ port }: { port: number }): Promise<Client> {
+  const client = await Client.connect(port);
+  await client.send("whole\nhalf");
+  assert.equal(await client.receiveText(6), "whole\n");
+  return client;
 }
 
 /** Connects so many clients at once. */

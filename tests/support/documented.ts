@@ -13,6 +13,7 @@
 import assert from "node:assert/strict";
 import { freePort } from "./ports.ts";
 import { EXECUTABLE, Program, succeeds, until } from "./program.ts";
+import { temporaryDirectory } from "./temporary.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -61,8 +62,7 @@ export async function runSection(
   { title, blocks, shown }: Section,
 ): Promise<void> {
   await using end = new AsyncDisposableStack();
-  const directory = await Deno.makeTempDir();
-  end.defer(() => Deno.remove(directory, { recursive: true }));
+  const { path: directory } = end.use(await temporaryDirectory());
   await installEchoserver(directory);
   const portOf = otherPorts();
   const env: Record<string, string> = {};

@@ -5,10 +5,9 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { connect as connectNode, type TLSSocket } from "node:tls";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { chunks, joined } from "../../support/chunks.ts";
+import { collectGarbage, descriptors } from "../../support/own_process.ts";
 import { inTime, NET, PROC, PROGRAM, succeeds } from "../../support/program.ts";
 
 const HOST = "127.0.0.1";
@@ -136,20 +135,6 @@ function turn(): Promise<void> {
 
 function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
-}
-
-/** How many descriptors this process has open. */
-async function descriptors(): Promise<number> {
-  const { stdout } = await new Deno.Command("sh", {
-    args: ["-c", `ls /proc/${Deno.pid}/fd | wc -l`],
-  }).output();
-  return Number(new TextDecoder().decode(stdout));
-}
-
-/** Collects garbage at once, which nothing else makes sure of. */
-function collectGarbage(): void {
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
 }
 
 async function fallsTo(count: number): Promise<void> {

@@ -11,7 +11,7 @@ import {
   MisbehavingSocket,
 } from "../../support/misbehaving_server.ts";
 import { NO_NAME, nobody } from "../../support/ports.ts";
-import { inTime, NET, until } from "../../support/program.ts";
+import { inTime, IPV6, NET, until } from "../../support/program.ts";
 
 const ignore = !NET;
 
@@ -138,7 +138,7 @@ Deno.test({
 
 Deno.test({
   name: "probe resolves names, and reaches IPv6",
-  ignore,
+  ignore: !IPV6,
 }, async () => {
   await using server = await EchoServer.start({ port: 0, host: "::" });
   const { port } = server.addr;

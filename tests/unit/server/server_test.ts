@@ -13,7 +13,7 @@ import { Client, connectAll, reset, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
 import { Flood } from "../../support/flood.ts";
 import { NO_NAME } from "../../support/ports.ts";
-import { inTime, NET, netTest, programTest } from "../../support/program.ts";
+import { inTime, IPV6, netTest, programTest } from "../../support/program.ts";
 import { ReplacedListen } from "../../support/replaced_listen.ts";
 
 /** Starts a server on a free port of 127.0.0.1. */
@@ -155,7 +155,7 @@ netTest(
   },
 );
 
-netTest("EchoServer listens on IPv6", async () => {
+netTest({ name: "EchoServer listens on IPv6", ignore: !IPV6 }, async () => {
   await using server = await start({ host: "::1" });
   using client = await Client.connect(server.addr.port, "::1");
   assert.equal(await client.echo("six\n"), "six\n");
@@ -561,7 +561,7 @@ programTest(
 
 netTest({
   name: "EchoServer on :: shows IPv4 clients with their IPv4 addresses",
-  ignore: !hasIpv6(),
+  ignore: !IPV6,
 }, async () => {
   const events = new Events();
   await using server = await start({
@@ -580,17 +580,6 @@ netTest({
   const { remoteAddr } = await events.saw("connection");
   assert.deepEqual(remoteAddr, client.localAddr);
 });
-
-function hasIpv6(): boolean {
-  if (!NET) return false;
-  try {
-    Deno.listen({ hostname: "::1", port: 0 }).close();
-    return true;
-  } catch {
-    console.log("Tests of IPv6 are ignored: there is none.");
-    return false;
-  }
-}
 
 netTest(
   "EchoServer takes the place of :: with 0.0.0.0 where there is no IPv6",

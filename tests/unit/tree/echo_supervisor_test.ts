@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { setImmediate as turn } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import {
   echo,
   EchoServer,
@@ -16,6 +14,7 @@ import type { WorkerPlatform } from "../../../lib/tree/worker_pool.ts";
 import { Client, connectAll, text } from "../../support/client.ts";
 import { Events } from "../../support/events.ts";
 import { MortalWorkers } from "../../support/mortal_workers.ts";
+import { collectGarbage, descriptors } from "../../support/own_process.ts";
 import { freePort } from "../../support/ports.ts";
 import {
   EXECUTABLE,
@@ -25,6 +24,7 @@ import {
   programTest,
 } from "../../support/program.ts";
 import { ReplacedListen } from "../../support/replaced_listen.ts";
+import { temporaryDirectory } from "../../support/temporary.ts";
 import { UdpClient } from "../../support/udp_client.ts";
 
 const DEFAULTS = { port: 0, host: "127.0.0.1" };
@@ -308,15 +308,12 @@ programTest({
 
 /** What this process uses, once what nobody uses any more is gone. */
 async function usage() {
-  const { stdout } = await new Deno.Command("sh", {
-    args: ["-c", `ls /proc/${Deno.pid}/fd | wc -l`],
-  }).output();
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
+  const open = await descriptors();
+  collectGarbage();
   const { heapUsed, external } = Deno.memoryUsage();
   return {
     memory: heapUsed + external,
-    descriptors: Number(text(stdout)),
+    descriptors: open,
     timers: process.getActiveResourcesInfo(),
   };
 }
@@ -676,9 +673,7 @@ programTest({
     },
   );
   // A cache of its own: another day, another may serve on that port.
-  const cache = await Deno.makeTempDir();
-  await using stack = new AsyncDisposableStack();
-  stack.defer(() => Deno.remove(cache, { recursive: true }));
+  await using cache = await temporaryDirectory();
   const host = `127.0.0.1:${files.addr.port}`;
   const permissions = ["--allow-net", `--allow-import=${host}`];
   const main = REMOTE(`http://${host}/lib/mod.ts`);
@@ -689,7 +684,7 @@ programTest({
     "--unstable-net",
     ...permissions,
     `data:application/typescript,${encodeURIComponent(main)}`,
-  ], { env: { DENO_DIR: cache } });
+  ], { env: { DENO_DIR: cache.path } });
   const { code, stdout, stderr } = await program.ended();
   assert.deepEqual([code, stdout], [0, "one\n"], stderr);
 });
