@@ -28,10 +28,12 @@ for (const end of ["endInput", "close"] as const) {
   Deno.test(`Socket reads no more after ${end} during a round`, async () => {
     const wire = new MemoryWire([bytes("one\n")]);
     const socket = socketOver(wire);
-    reads.round();
+    const round = new Promise<void>((resolve) => reads.round(resolve));
     const reading = socket.read(new Uint8Array(10));
     socket[end]();
     assert.equal(await reading, null);
+    // The next test is to begin without one.
+    await round;
     assert.deepEqual(wire.asked, []);
   });
 
