@@ -487,14 +487,18 @@ function lineEnds(text: string): string[] {
   ];
 }
 
-/** LOCAL and PROXY, and as many bytes as the length says. */
+/**
+ * LOCAL and PROXY, and as many bytes as the length says: enough for addresses,
+ * or no more than there may be.
+ */
 function binaryEnds(beginning: Uint8Array): Uint8Array[] {
-  return [0x20, 0x21].flatMap((command) => {
-    const header = joined([SIGNATURE, Uint8Array.of(command, 0, 0, 0xff)]);
+  const fixed = [[0x20, 0xff], [0x21, 0xff], [0x20, 0], [0x21, 0]] as const;
+  return fixed.map(([command, low]) => {
+    const header = joined([SIGNATURE, Uint8Array.of(command, 0, 0, low)]);
     header.set(beginning.subarray(0, 16));
     const length = 16 + (header[14]! << 8 | header[15]!);
     const whole = joined([header, new Uint8Array(length - 16)]);
-    return [whole.subarray(beginning.length)];
+    return whole.subarray(beginning.length);
   });
 }
 
