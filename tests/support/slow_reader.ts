@@ -1,7 +1,8 @@
 /**
  * A client with a small receive buffer that sends a number of bytes, whole
- * lines, and says so once all have arrived; then it reads at a steady pace, sends one more byte in the
- * middle of that, and prints how many bytes it got before the server's FIN.
+ * lines, and says so once all have arrived; then it reads at a steady pace,
+ * sends one more byte in the middle of that, and prints how many bytes it got
+ * before the server's FIN.
  *
  * @module
  */
